@@ -1,0 +1,1 @@
+//! The ports for operators: metrics and health, purge and stats.

@@ -1,0 +1,1 @@
+//! The configuration file: model, validation, snapshot, live reload.

@@ -1,0 +1,1 @@
+//! A small app to try Vestibule on.

@@ -1,0 +1,1 @@
+//! Connections: accepting, permits, draining.

@@ -1,0 +1,1 @@
+//! Readings of HTTP header fields: pure functions over borrowed headers.

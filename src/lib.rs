@@ -1,0 +1,40 @@
+//! Vestibule: a reverse-proxy sidecar that caches, compresses, limits and explains.
+//!
+//! # Map of the modules
+//!
+//! ```text
+//! cli, demo         the command line; a small app to try things on
+//!   app             the only place where components meet: build, register, spawn, drain
+//!     edge  admin   sockets and connection permits; metrics, health, purge, stats
+//!       proxy       what happens to one request (start reading at proxy/mod.rs)
+//!         config    the YAML file: model, validation, immutable snapshot, live reload
+//!           store   where cached bytes and purge generations live
+//!             cache  compress  limit  stats     pure decisions: no I/O, no clock, no pingora
+//!               headers                         pure readings of HTTP fields
+//!                 reason                        one word for each decision
+//! ```
+//!
+//! Each layer imports only what stands below it; `tests/layers.rs` holds that true.
+//!
+//! # Life of a request
+//!
+//! `edge::accept` takes the connection and a permit → pingora reads the head → `proxy::admit` pins
+//! one configuration snapshot, finds the route, the correlation id and the cache key → a fresh
+//! stored answer is written by `proxy::respond` → otherwise `proxy::upstream` prepares the request
+//! for the app, `proxy::fill` decides whether the answer is kept and collects its body,
+//! `proxy::compression` codes it for this client → `proxy::finish` counts, times and logs.
+
+pub mod admin;
+pub mod app;
+pub mod cache;
+pub mod cli;
+pub mod compress;
+pub mod config;
+pub mod demo;
+pub mod edge;
+pub mod headers;
+pub mod limit;
+pub mod proxy;
+pub mod reason;
+pub mod stats;
+pub mod store;

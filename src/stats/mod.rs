@@ -1,0 +1,1 @@
+//! Latency quantiles and process figures.

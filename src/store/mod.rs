@@ -1,0 +1,1 @@
+//! Where cached bytes and purge generations live.
