@@ -1,1 +1,3 @@
 //! Bounds on what clients may take.
+
+pub mod connections;
