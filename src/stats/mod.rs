@@ -1,1 +1,4 @@
 //! Latency quantiles and process figures.
+
+pub mod latency;
+pub mod process;
