@@ -68,10 +68,22 @@ reasons! {
     RequestBody => "REQUEST_BODY", Bypass, "The request carries a body.";
     /// RFC 9111 §5.2.1.5.
     RequestNoStore => "REQUEST_NO_STORE", Bypass, "The request says `Cache-Control: no-store`.";
+    /// RFC 9111 §5.2: part of the field is outside the grammar and may hide a directive.
+    RequestMalformed => "REQUEST_MALFORMED", Bypass, "The request's `Cache-Control` cannot be read.";
+    /// RFC 9110 §13.1.1, §13.1.4 and §13.1.5.
+    RequestConditional => "REQUEST_CONDITIONAL", Bypass, "The request carries `If-Match`, `If-Unmodified-Since` or `If-Range`, which only the app can judge.";
     /// RFC 9111 §5.2.1.4 and §5.4.
     RequestNoCache => "REQUEST_NO_CACHE", NotReused, "The request says `no-cache`, so it goes to the app.";
+    /// RFC 9111 §5.2.1.1.
+    RequestMaxAge => "REQUEST_MAX_AGE", NotReused, "The request asks for a younger answer than the stored one (`max-age`).";
+    /// RFC 9111 §5.2.1.3.
+    RequestMinFresh => "REQUEST_MIN_FRESH", NotReused, "The request asks for an answer that stays fresh for longer (`min-fresh`).";
+    /// RFC 9111 §5.2.1.7.
+    OnlyIfCached => "ONLY_IF_CACHED", Refused, "The request says `only-if-cached` and no usable answer is stored.";
     /// RFC 9111 §3.5.
     Authorization => "AUTHORIZATION", Bypass, "The request carries credentials (`Authorization`).";
+    /// A field that apps and gateways use in place of `Authorization`.
+    CredentialHeader => "CREDENTIAL_HEADER", Bypass, "The request carries credentials in a header such as `X-Api-Key`.";
     /// A header whose value the cache key does not hold but apps are known to act on.
     UnkeyedHeader => "UNKEYED_HEADER", Bypass, "The request carries a header that may change the answer but is not part of the cache key.";
     /// The request had cookies and the response is not explicitly public.
@@ -90,6 +102,12 @@ reasons! {
     Vary => "VARY", NotStored, "The response varies by a request header other than `Accept-Encoding`.";
     /// RFC 9111 §3.
     Status => "STATUS", NotStored, "Responses with this status are not cached.";
+    /// RFC 9110 §9.3.2: an answer to HEAD has no body to store.
+    HeadRequest => "HEAD_REQUEST", NotStored, "Only answers to GET are stored.";
+    /// RFC 9111 §5.2: part of the field is outside the grammar and may hide a directive.
+    MalformedCacheControl => "MALFORMED_CACHE_CONTROL", NotStored, "The response's `Cache-Control` cannot be read.";
+    /// RFC 9111 §4.2.1.
+    InvalidFreshness => "INVALID_FRESHNESS", NotStored, "What the response says about its freshness is invalid or contradicts itself.";
     /// RFC 9111 §4.2.1.
     NoFreshness => "NO_FRESHNESS", NotStored, "Neither the response nor a rule says how long it may be cached.";
     /// RFC 9111 §4.2.
@@ -106,6 +124,10 @@ reasons! {
     Unframed => "UNFRAMED", NotStored, "The body is ended by closing the connection, so it cannot be known to be whole.";
     /// `cache.tags`.
     TooManyTags => "TOO_MANY_TAGS", NotStored, "The response carries more cache tags than allowed.";
+    /// `cache.tags`: a tag that no purge could name.
+    InvalidTag => "INVALID_TAG", NotStored, "A cache tag of the response is not valid UTF-8.";
+    /// `cache.memory.size`.
+    NotAdmitted => "NOT_ADMITTED", NotStored, "It does not fit into the memory tier.";
     /// A purge arrived while the response was being fetched.
     PurgedMeanwhile => "PURGED_MEANWHILE", NotStored, "It was purged while it was being fetched.";
     /// RFC 9111 §4.2.

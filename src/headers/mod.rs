@@ -1,4 +1,6 @@
 //! Readings of HTTP header fields: pure functions over borrowed headers.
 
+pub mod cache_control;
 pub mod client_ip;
+pub mod hop_by_hop;
 pub mod request_id;

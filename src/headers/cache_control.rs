@@ -1,0 +1,463 @@
+//! The `Cache-Control` field of requests and responses (RFC 9111 §5.2), read so that every doubt
+//! ends in "do not store, do not reuse".
+
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, PRAGMA};
+use http::{HeaderMap, HeaderName};
+
+/// The largest number of seconds that is kept: larger ones count as this one (RFC 9111 §1.2.2).
+pub const SECONDS_MAX: u32 = 1 << 31;
+
+/// The argument of a directive that takes a number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delta {
+    /// The directive is not there.
+    #[default]
+    Absent,
+    /// So many seconds, at most [`SECONDS_MAX`].
+    Seconds(u32),
+    /// It is there and cannot be trusted: no argument, not a number, or two that disagree.
+    /// RFC 9111 §4.2.1 asks to take such a response as stale.
+    Invalid,
+}
+
+impl Delta {
+    /// Whether the directive was there at all, valid or not.
+    #[must_use]
+    pub const fn is_present(self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
+    /// The duration, if it is there and valid.
+    #[must_use]
+    pub fn duration(self) -> Option<Duration> {
+        match self {
+            Self::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
+            Self::Absent | Self::Invalid => None,
+        }
+    }
+
+    /// Takes another occurrence. The same value twice is harmless; different ones are a
+    /// contradiction (RFC 9111 §4.2.1).
+    fn add(&mut self, seen: Self) {
+        *self = if *self == Self::Absent || *self == seen {
+            seen
+        } else {
+            Self::Invalid
+        };
+    }
+}
+
+/// The scope of `no-cache` and `private`, which may name single fields (RFC 9111 §5.2.2.4, §5.2.2.7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldNames {
+    /// The directive stood alone, or its list could not be read: the whole response is meant.
+    All,
+    /// Only these fields are meant.
+    Listed(Vec<HeaderName>),
+}
+
+/// Everything that a `Cache-Control` field says. Unknown directives are ignored (RFC 9111 §5.2.3).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CacheControl {
+    /// The message has the field, even if it is empty.
+    pub present: bool,
+    /// Part of the field does not follow the grammar in a way that may hide a directive: an
+    /// unterminated or stray quote, a semicolon for a comma. Nothing else in here is to be trusted
+    /// for storing.
+    pub malformed: bool,
+    /// `no-store`, with or without a (meaningless) argument.
+    pub no_store: bool,
+    /// `no-cache`.
+    pub no_cache: Option<FieldNames>,
+    /// `private`.
+    pub private: Option<FieldNames>,
+    /// `public`.
+    pub public: bool,
+    /// `max-age`.
+    pub max_age: Delta,
+    /// `s-maxage`.
+    pub s_maxage: Delta,
+    /// `must-revalidate`.
+    pub must_revalidate: bool,
+    /// `proxy-revalidate`.
+    pub proxy_revalidate: bool,
+    /// `must-understand`.
+    pub must_understand: bool,
+    /// `no-transform`.
+    pub no_transform: bool,
+    /// `immutable` (RFC 8246).
+    pub immutable: bool,
+    /// `stale-while-revalidate` (RFC 5861 §3).
+    pub stale_while_revalidate: Delta,
+    /// `stale-if-error` (RFC 5861 §4).
+    pub stale_if_error: Delta,
+    /// `only-if-cached` (requests).
+    pub only_if_cached: bool,
+    /// `min-fresh` (requests).
+    pub min_fresh: Delta,
+}
+
+impl CacheControl {
+    /// Reads all `Cache-Control` lines. Directives are case-insensitive; an argument is taken as a
+    /// token or as a quoted string, whichever was prescribed (RFC 9111 §5.2).
+    #[must_use]
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        let mut out = Self::default();
+        for line in headers.get_all(CACHE_CONTROL) {
+            out.present = true;
+            let mut rest = line.as_bytes();
+            while !rest.is_empty() {
+                let (member, after) = split_member(rest);
+                rest = after;
+                out.member(member.trim_ascii());
+            }
+        }
+        out
+    }
+
+    fn member(&mut self, member: &[u8]) {
+        if member.is_empty() {
+            return; // RFC 9110 §5.6.1.2: empty list members are ignored.
+        }
+        let (name, argument) = match member.iter().position(|b| *b == b'=') {
+            Some(at) => (&member[..at], Some(Argument::read(&member[at + 1..]))),
+            None => (member, None),
+        };
+        if !is_token(name) || argument.is_some_and(|a| a.torn) {
+            self.malformed = true;
+        }
+        // The longest known name has 22 bytes; a longer one is unknown.
+        let mut lower = [0u8; 24];
+        let Some(lower) = lower.get_mut(..name.len()) else {
+            return;
+        };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        match &*lower {
+            b"no-store" => self.no_store = true,
+            b"no-cache" => merge(&mut self.no_cache, argument),
+            b"private" => merge(&mut self.private, argument),
+            b"public" => self.public = true,
+            b"max-age" => self.max_age.add(delta(argument)),
+            b"s-maxage" => self.s_maxage.add(delta(argument)),
+            b"must-revalidate" => self.must_revalidate = true,
+            b"proxy-revalidate" => self.proxy_revalidate = true,
+            b"must-understand" => self.must_understand = true,
+            b"no-transform" => self.no_transform = true,
+            b"immutable" => self.immutable = true,
+            b"stale-while-revalidate" => self.stale_while_revalidate.add(delta(argument)),
+            b"stale-if-error" => self.stale_if_error.add(delta(argument)),
+            b"only-if-cached" => self.only_if_cached = true,
+            b"min-fresh" => self.min_fresh.add(delta(argument)),
+            _ => {}
+        }
+    }
+}
+
+/// Whether `Pragma: no-cache` is to be heeded: only where `Cache-Control` is absent (RFC 9111 §5.4).
+#[must_use]
+pub fn pragma_no_cache(headers: &HeaderMap) -> bool {
+    !headers.contains_key(CACHE_CONTROL)
+        && headers.get_all(PRAGMA).iter().any(|line| {
+            let mut members = line.as_bytes().split(|b| *b == b',');
+            members.any(|m| m.trim_ascii().eq_ignore_ascii_case(b"no-cache"))
+        })
+}
+
+/// An argument after `=`, its quotes taken off.
+#[derive(Clone, Copy)]
+struct Argument<'a> {
+    text: &'a [u8],
+    /// Quotes that do not pair up, or bytes around them.
+    torn: bool,
+}
+
+impl<'a> Argument<'a> {
+    fn read(raw: &'a [u8]) -> Self {
+        if let Some(inside) = raw.strip_prefix(b"\"") {
+            return match inside.split_last() {
+                Some((b'"', text)) if ends_outside_escape(text) => {
+                    let torn = unescaped_quote(text).is_some();
+                    Self { text, torn }
+                }
+                _ => Self {
+                    text: inside,
+                    torn: true,
+                },
+            };
+        }
+        Self {
+            text: raw,
+            torn: raw.contains(&b'"') || raw.contains(&b';'),
+        }
+    }
+}
+
+/// Splits the first list member off, minding quoted strings. A quote opens a quoted string only
+/// directly after `=`, the one place where the grammar has one.
+fn split_member(line: &[u8]) -> (&[u8], &[u8]) {
+    let mut quoted = false;
+    let mut i = 0;
+    while let Some(byte) = line.get(i) {
+        match byte {
+            b'\\' if quoted => i += 1,
+            b'"' if quoted => quoted = false,
+            b'"' if i > 0 && line[i - 1] == b'=' => quoted = true,
+            b',' if !quoted => return (&line[..i], &line[i + 1..]),
+            _ => {}
+        }
+        i += 1;
+    }
+    (line, b"")
+}
+
+/// The first `"` that no backslash hides.
+fn unescaped_quote(text: &[u8]) -> Option<usize> {
+    let mut i = 0;
+    while let Some(byte) = text.get(i) {
+        match byte {
+            b'\\' => i += 1,
+            b'"' => return Some(i),
+            _ => {}
+        }
+        i += 1;
+    }
+    None
+}
+
+/// Whether a byte after `text` would stand outside a backslash escape.
+fn ends_outside_escape(text: &[u8]) -> bool {
+    text.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 0
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+}
+
+/// `delta-seconds` (RFC 9111 §1.2.2): digits only; what does not fit counts as [`SECONDS_MAX`].
+pub(crate) fn delta_seconds(text: &[u8]) -> Option<u32> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let seconds = text.iter().fold(0u32, |sum, digit| {
+        sum.saturating_mul(10)
+            .saturating_add(u32::from(digit - b'0'))
+    });
+    Some(seconds.min(SECONDS_MAX))
+}
+
+fn delta(argument: Option<Argument<'_>>) -> Delta {
+    match argument.and_then(|a| if a.torn { None } else { delta_seconds(a.text) }) {
+        Some(seconds) => Delta::Seconds(seconds),
+        None => Delta::Invalid,
+    }
+}
+
+/// Adds an occurrence of `no-cache` or `private`; the wider meaning wins.
+fn merge(into: &mut Option<FieldNames>, argument: Option<Argument<'_>>) {
+    let seen = argument.and_then(field_names);
+    *into = Some(match (into.take(), seen) {
+        (None, Some(names)) => FieldNames::Listed(names),
+        (Some(FieldNames::Listed(mut before)), Some(names)) => {
+            before.extend(names);
+            FieldNames::Listed(before)
+        }
+        (_, None) | (Some(FieldNames::All), _) => FieldNames::All,
+    });
+}
+
+/// The list of fields in an argument; `None` (the whole response) when it is empty or unreadable.
+fn field_names(argument: Argument<'_>) -> Option<Vec<HeaderName>> {
+    if argument.torn {
+        return None;
+    }
+    let mut names = Vec::new();
+    for name in argument.text.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+        if !name.is_empty() {
+            names.push(HeaderName::from_bytes(name).ok()?);
+        }
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CacheControl, Delta, FieldNames, SECONDS_MAX, pragma_no_cache};
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    fn read(lines: &[&str]) -> CacheControl {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            let value = HeaderValue::from_bytes(line.as_bytes()).expect("a header value");
+            headers.append("cache-control", value);
+        }
+        CacheControl::from_headers(&headers)
+    }
+
+    #[test]
+    fn max_age() {
+        use Delta::{Absent, Invalid, Seconds};
+        let cases: &[(&str, &[&str], Delta)] = &[
+            ("plain", &["max-age=60"], Seconds(60)),
+            ("upper case", &["MAX-AGE=60"], Seconds(60)),
+            (
+                "among others",
+                &["public , max-age=60,foo=bar"],
+                Seconds(60),
+            ),
+            ("empty members", &[",, max-age=60 ,,"], Seconds(60)),
+            ("leading zero", &["max-age=0060"], Seconds(60)),
+            ("quoted", &["max-age=\"60\""], Seconds(60)),
+            ("second line", &["public", "max-age=60"], Seconds(60)),
+            ("same twice", &["max-age=60, max-age=60"], Seconds(60)),
+            ("two that disagree", &["max-age=60, max-age=1"], Invalid),
+            (
+                "two lines that disagree",
+                &["max-age=1", "max-age=60"],
+                Invalid,
+            ),
+            ("valid after invalid", &["max-age=x, max-age=60"], Invalid),
+            ("invalid after valid", &["max-age=60, max-age"], Invalid),
+            ("2^31", &["max-age=2147483648"], Seconds(SECONDS_MAX)),
+            ("above 2^31", &["max-age=2147483649"], Seconds(SECONDS_MAX)),
+            (
+                "above u64",
+                &["max-age=99999999999999999999999"],
+                Seconds(SECONDS_MAX),
+            ),
+            ("negative", &["max-age=-1"], Invalid),
+            ("signed", &["max-age=+1"], Invalid),
+            ("fraction", &["max-age=60.5"], Invalid),
+            ("single quotes", &["max-age='60'"], Invalid),
+            ("words", &["max-age=60 seconds"], Invalid),
+            ("no argument", &["max-age"], Invalid),
+            ("empty argument", &["max-age="], Invalid),
+            ("empty quoted", &["max-age=\"\""], Invalid),
+            ("space after =", &["max-age= 60"], Invalid),
+            ("inside another's string", &["x=\"max-age=60\""], Absent),
+            ("inside with comma", &["x=\"a, max-age=60, b\""], Absent),
+            (
+                "behind an escaped quote",
+                &["x=\"a\\\", max-age=60\""],
+                Absent,
+            ),
+            ("other name with it as ending", &["x-max-age=60"], Absent),
+            ("s-max-age is not s-maxage", &["s-max-age=60"], Absent),
+            ("none", &[], Absent),
+        ];
+        for (case, lines, expected) in cases {
+            assert_eq!(read(lines).max_age, *expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn malformed() {
+        let cases: &[(&str, &str, bool)] = &[
+            ("fine", "max-age=60, public, x=\"y\"", false),
+            ("escaped quote inside", "x=\"a\\\"b\"", false),
+            ("unknown without value", "foo", false),
+            ("empty", "", false),
+            (
+                "unterminated string may hide no-store",
+                "x=\"y, no-store",
+                true,
+            ),
+            ("escape at the end", "x=\"y\\\"", true),
+            ("stray quote", "\"no-store\"", true),
+            ("bytes after the string", "x=\"y\"z", true),
+            ("quote inside a token", "x=y\"z\"", true),
+            ("semicolon for comma", "private; max-age=60", true),
+            ("semicolon after an argument", "max-age=60; private", true),
+            ("colon for equals", "max-age: 60", true),
+            ("space before =", "max-age =60", true),
+            ("no name", "=60", true),
+            ("latin-1", "no-st\u{f6}re", true),
+        ];
+        for (case, line, expected) in cases {
+            assert_eq!(read(&[line]).malformed, *expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn flags_and_field_names() {
+        let listed = |names: &[&'static str]| {
+            Some(FieldNames::Listed(
+                names.iter().map(|n| HeaderName::from_static(n)).collect(),
+            ))
+        };
+        let cases = [
+            ("bare", "no-cache", Some(FieldNames::All)),
+            ("one", "no-cache=\"set-cookie\"", listed(&["set-cookie"])),
+            (
+                "two",
+                "No-Cache=\"Set-Cookie, X-A\"",
+                listed(&["set-cookie", "x-a"]),
+            ),
+            ("token form", "no-cache=x-a", listed(&["x-a"])),
+            (
+                "bare wins",
+                "no-cache=\"x-a\", no-cache",
+                Some(FieldNames::All),
+            ),
+            (
+                "bare wins first",
+                "no-cache, no-cache=\"x-a\"",
+                Some(FieldNames::All),
+            ),
+            (
+                "joined",
+                "no-cache=\"x-a\", no-cache=\"x-b\"",
+                listed(&["x-a", "x-b"]),
+            ),
+            ("empty list", "no-cache=\"\"", Some(FieldNames::All)),
+            ("bad name", "no-cache=\"x y\"", Some(FieldNames::All)),
+            ("absent", "max-age=1", None),
+        ];
+        for (case, line, expected) in cases {
+            assert_eq!(read(&[line]).no_cache, expected, "{case}");
+            let private = line.to_ascii_lowercase().replace("no-cache", "private");
+            assert_eq!(read(&[&private]).private, expected, "private: {case}");
+        }
+        let all = read(&[
+            "no-store=\"x\", public, must-revalidate, proxy-revalidate, must-understand",
+            "no-transform, immutable, only-if-cached, stale-while-revalidate=7",
+            "stale-if-error=8, min-fresh=9, s-maxage=10",
+        ]);
+        assert!(all.no_store && all.public && all.must_revalidate && all.proxy_revalidate);
+        assert!(all.must_understand && all.no_transform && all.immutable && all.only_if_cached);
+        assert_eq!(all.stale_while_revalidate, Delta::Seconds(7));
+        assert_eq!(all.stale_if_error, Delta::Seconds(8));
+        assert_eq!(all.min_fresh, Delta::Seconds(9));
+        assert_eq!(all.s_maxage, Delta::Seconds(10));
+        assert!(all.present && !all.malformed);
+    }
+
+    #[test]
+    fn pragma() {
+        type Case = (&'static str, &'static [(&'static str, &'static str)], bool);
+        let cases: &[Case] = &[
+            ("absent", &[], false),
+            ("alone", &[("pragma", "no-cache")], true),
+            ("in a list", &[("pragma", "foo, No-Cache")], true),
+            ("other", &[("pragma", "no-cache-please")], false),
+            (
+                "beside it",
+                &[("pragma", "no-cache"), ("cache-control", "max-age=1")],
+                false,
+            ),
+        ];
+        for (case, fields, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for (name, value) in *fields {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            assert_eq!(pragma_no_cache(&headers), *expected, "{case}");
+        }
+    }
+}
