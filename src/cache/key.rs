@@ -1,0 +1,287 @@
+//! The cache key: scheme, host, path and query (RFC 9111 §2), written so that two URLs which the app
+//! could tell apart never share one, unless the user's rule for the query says so.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+/// A parameter name, or the beginning of one followed by `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    name: Box<str>,
+    prefix: bool,
+}
+
+impl Pattern {
+    /// Reads `name` or `prefix*`.
+    ///
+    /// # Errors
+    /// A sentence for the user when it is empty or has a `*` elsewhere.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (name, prefix) = match text.strip_suffix('*') {
+            Some(name) => (name, true),
+            None => (text, false),
+        };
+        if text.is_empty() {
+            return Err("a parameter name must not be empty");
+        }
+        if name.contains('*') {
+            return Err("`*` may stand at the end only");
+        }
+        if name.contains(['&', '=', ';', '#']) {
+            return Err("a parameter name cannot contain `&`, `=`, `;` or `#`");
+        }
+        Ok(Self {
+            name: name.into(),
+            prefix,
+        })
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        if self.prefix {
+            name.starts_with(&*self.name)
+        } else {
+            *name == *self.name
+        }
+    }
+
+    /// As [`Pattern::matches`], for apps that read names without regard to case.
+    fn matches_any_case(&self, name: &str) -> bool {
+        let (own, name) = (self.name.as_bytes(), name.as_bytes());
+        let head = if self.prefix {
+            name.get(..own.len())
+        } else {
+            Some(name)
+        };
+        head.is_some_and(|head| head.eq_ignore_ascii_case(own))
+    }
+}
+
+/// How the query is written into the key. The query that the app receives is never changed.
+///
+/// Names are compared as they are sent: nothing is percent-decoded. A parameter is left out of the
+/// key only where no common parser would read it as one that the rule keeps; when in doubt it stays,
+/// which costs a hit and not an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueryRule {
+    /// Order parameters by name. Those of equal name keep their order.
+    pub sort: bool,
+    /// Keep only these parameters.
+    pub only: Option<Vec<Pattern>>,
+    /// Leave these parameters out.
+    pub ignore: Vec<Pattern>,
+}
+
+impl QueryRule {
+    /// The query as the key holds it. `Some("")`, a question mark with nothing behind it, stays
+    /// different from `None`; a query of which nothing remains becomes `None`. Idempotent.
+    #[must_use]
+    pub fn normalise<'q>(&self, query: Option<&'q str>) -> Option<Cow<'q, str>> {
+        let query = query?;
+        if !self.sort && self.only.is_none() && self.ignore.is_empty() {
+            return Some(Cow::Borrowed(query));
+        }
+        let all = query.split('&').count();
+        let mut kept: Vec<&str> = query.split('&').filter(|part| self.keeps(part)).collect();
+        if kept.is_empty() {
+            return None;
+        }
+        if self.sort {
+            kept.sort_by(|a, b| name_of(a).cmp(name_of(b)));
+        } else if kept.len() == all {
+            return Some(Cow::Borrowed(query));
+        }
+        Some(Cow::Owned(kept.join("&")))
+    }
+
+    fn keeps(&self, part: &str) -> bool {
+        // Some parsers split at `;` too. `utm_x=1;id=2` must not lose its id (CVE-2021-23336).
+        if part.is_empty() || part.contains(';') {
+            return true;
+        }
+        let name = name_of(part);
+        if self.ignore.iter().any(|pattern| pattern.matches(name)) {
+            return false;
+        }
+        let Some(only) = &self.only else { return true };
+        // `%70age`, `page[]` and `pa.ge` are `page` to one framework or another, `Page` to a third.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        !name.bytes().all(plain) || only.iter().any(|pattern| pattern.matches_any_case(name))
+    }
+}
+
+fn name_of(part: &str) -> &str {
+    part.split_once('=').map_or(part, |(name, _)| name)
+}
+
+/// Identifies a stored response. Compared in full, so that a collision of hashes is a miss.
+/// Cloning is cheap.
+#[derive(Clone)]
+pub struct Key {
+    hash: u128,
+    /// Scheme, host, path and query in this order, each behind its length (u32, little endian);
+    /// a missing query has the length `u32::MAX`.
+    full: Arc<[u8]>,
+}
+
+/// Length that stands for "there is no query".
+const ABSENT: u32 = u32::MAX;
+
+impl Key {
+    /// Makes the key of a URL. `scheme` and `host` are the effective ones, those by which the app
+    /// will tell requests apart; `path` and `query` are taken as they are forwarded.
+    #[must_use]
+    pub fn new(
+        scheme: &str,
+        host: &str,
+        path: &str,
+        query: Option<&str>,
+        rule: &QueryRule,
+    ) -> Self {
+        let scheme = scheme.to_ascii_lowercase();
+        let host = without_default_port(&scheme, host).to_ascii_lowercase();
+        let query = rule.normalise(query);
+        let length = scheme.len() + host.len() + path.len() + query.as_ref().map_or(0, |q| q.len());
+        let mut full = Vec::with_capacity(length + 16);
+        for part in [&*scheme, &*host, path] {
+            push(&mut full, part);
+        }
+        match &query {
+            Some(query) => push(&mut full, query),
+            None => full.extend_from_slice(&ABSENT.to_le_bytes()),
+        }
+        Self {
+            hash: xxh3_128(&full),
+            full: full.into(),
+        }
+    }
+
+    /// The 128-bit hash, equal for equal keys.
+    #[must_use]
+    pub fn hash(&self) -> u128 {
+        self.hash
+    }
+
+    /// The scheme.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.parts().scheme
+    }
+
+    /// The host in lower case, with its port unless that is the scheme's default.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.parts().host
+    }
+
+    /// The path as forwarded.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.parts().path
+    }
+
+    /// The normalised query.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.parts().query
+    }
+
+    /// `scheme://host/path?query`, for people.
+    #[must_use]
+    pub fn display(&self) -> String {
+        self.to_string()
+    }
+
+    /// Bytes that the key holds outside of its own struct.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.full.len()
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        let mut rest = &*self.full;
+        Parts {
+            scheme: pop(&mut rest).unwrap_or_default(),
+            host: pop(&mut rest).unwrap_or_default(),
+            path: pop(&mut rest).unwrap_or_default(),
+            query: pop(&mut rest),
+        }
+    }
+}
+
+struct Parts<'a> {
+    scheme: &'a str,
+    host: &'a str,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+fn push(full: &mut Vec<u8>, part: &str) {
+    let length = u32::try_from(part.len())
+        .ok()
+        .filter(|length| *length != ABSENT);
+    let length = length.expect("a request head is far smaller than 4 GiB");
+    full.extend_from_slice(&length.to_le_bytes());
+    full.extend_from_slice(part.as_bytes());
+}
+
+fn pop<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let (length, after) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (part, after) = after.split_at_checked(length)?;
+    *rest = after;
+    std::str::from_utf8(part).ok()
+}
+
+/// Cuts `:80` off an http host and `:443` off an https one (RFC 9110 §4.2.3).
+fn without_default_port<'a>(scheme: &str, host: &'a str) -> &'a str {
+    let port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return host,
+    };
+    match host.strip_suffix(port) {
+        // In an IPv6 address that lacks its brackets, `:80` is part of the address.
+        Some(name) if !name.is_empty() && (!name.contains(':') || name.ends_with(']')) => name,
+        _ => host,
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.full == other.full
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(self.hash);
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts {
+            scheme,
+            host,
+            path,
+            query,
+        } = self.parts();
+        write!(f, "{scheme}://{host}{path}")?;
+        query.map_or(Ok(()), |query| write!(f, "?{query}"))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests;
