@@ -1,1 +1,0 @@
-//! A small app to try Vestibule on.
