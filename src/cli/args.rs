@@ -1,0 +1,239 @@
+//! What may be typed: the commands, their flags and their help.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The variable that sets the log level.
+pub(super) const LOG_VARIABLE: &str = "VESTIBULE_LOG";
+
+/// A reverse proxy that sits in front of one app: it caches, compresses, limits and explains.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vestibule",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "\
+Start here:
+  vestibule demo                                   see it work in front of a small app
+  vestibule run --upstream http://127.0.0.1:3000   put it in front of yours, no file needed
+  vestibule init && vestibule run                  write the two-line file, then use it"
+)]
+pub struct Args {
+    /// Log level, from off to trace [env: VESTIBULE_LOG] [default: info]
+    #[arg(
+        long,
+        global = true,
+        env = LOG_VARIABLE,
+        hide_env = true,
+        default_value = "info",
+        value_name = "LEVEL",
+        hide_possible_values = true,
+        hide_default_value = true,
+        ignore_case = true
+    )]
+    pub log_level: Level,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the proxy in front of your app
+    Run(RunArgs),
+    /// Run it in front of a built-in app, with things to try
+    Demo(DemoArgs),
+    /// Check a configuration file and list every problem
+    Check(CheckArgs),
+    /// Write a configuration file to start from
+    Init(InitArgs),
+    /// Print the JSON Schema of the configuration file
+    Schema,
+    /// Ask a running proxy whether it is ready (exit code 0 or 1)
+    Healthcheck(HealthcheckArgs),
+    /// Print version, target and features
+    Version,
+    /// Print a completion script for your shell
+    Completions(CompletionsArgs),
+}
+
+/// `vestibule run`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vestibule run                                    with ./vestibule.yaml
+  vestibule run -c /srv/site/vestibule.yaml
+  vestibule run --listen 0.0.0.0:80 --upstream http://127.0.0.1:3000
+  VESTIBULE_CACHE__MEMORY__SIZE=256MiB vestibule run
+
+The file is read again when it changes and on SIGHUP; a file with problems changes nothing.
+SIGTERM and SIGINT let requests finish; a second SIGINT does not wait.")]
+pub struct RunArgs {
+    /// Configuration file [default: ./vestibule.yaml, else /etc/vestibule/vestibule.yaml, if any]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where clients connect, instead of the file's `listen`
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// The app, instead of the file's `upstream`
+    #[arg(long, value_name = "URL")]
+    pub upstream: Option<String>,
+}
+
+/// `vestibule demo`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  vestibule demo --listen 127.0.0.1:8888
+
+Everything it starts stays on this machine (loopback) and ends with Ctrl-C.")]
+pub struct DemoArgs {
+    /// Where to open the demo in a browser (port 0 picks a free one)
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: std::net::SocketAddr,
+}
+
+/// `vestibule check`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vestibule check                                  looks where `vestibule run` looks
+  vestibule check -c vestibule.yaml && deploy      exit code 2 when there are problems")]
+pub struct CheckArgs {
+    /// Configuration file [default: the one that `run` would use]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `vestibule init`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vestibule init --upstream http://127.0.0.1:8000
+  vestibule init -c /etc/vestibule/vestibule.yaml")]
+pub struct InitArgs {
+    /// The file to write
+    #[arg(short, long, value_name = "FILE", default_value = "vestibule.yaml")]
+    pub config: PathBuf,
+    /// Where clients will connect
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub listen: String,
+    /// The app
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000")]
+    pub upstream: String,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `vestibule healthcheck`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vestibule healthcheck                            finds the metrics port in the file
+  vestibule healthcheck --url http://127.0.0.1:9090/readyz
+  HEALTHCHECK CMD [\"vestibule\", \"healthcheck\"]     in a Dockerfile")]
+pub struct HealthcheckArgs {
+    /// What to ask, instead of the configured metrics port's /readyz
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    pub url: Option<String>,
+    /// Configuration file that names the metrics port [default: the one that `run` would use]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `vestibule completions`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  source <(vestibule completions bash)
+  vestibule completions zsh > ~/.zfunc/_vestibule
+  vestibule completions fish > ~/.config/fish/completions/vestibule.fish")]
+pub struct CompletionsArgs {
+    /// Your shell
+    pub shell: clap_complete::Shell,
+}
+
+/// How much to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Nothing.
+    Off,
+    /// What needs somebody's attention.
+    Error,
+    /// Also what may need it soon.
+    Warn,
+    /// Also what changed: started, reloaded, stopped.
+    Info,
+    /// Also what happened to single connections.
+    Debug,
+    /// Everything, the proxy library's own messages included.
+    Trace,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_screen() {
+        let help = Args::command().render_long_help().to_string();
+        assert!(
+            help.lines().count() <= 40,
+            "{} lines:\n{help}",
+            help.lines().count()
+        );
+        for command in Args::command().get_subcommands_mut() {
+            let help = command.render_help().to_string();
+            assert!(help.lines().count() <= 30, "{help}");
+            assert!(
+                help.lines().all(|line| line.chars().count() <= 100),
+                "{help}"
+            );
+        }
+    }
+
+    #[test]
+    fn parses_what_the_help_promises() {
+        let cases: [(&str, bool); 16] = [
+            ("run", true),
+            (
+                "run -c x.yaml --listen 127.0.0.1:1 --upstream http://a",
+                true,
+            ),
+            ("--log-level debug run", true),
+            ("run --log-level WARN", true),
+            ("run --log-level loud", false),
+            ("demo", true),
+            ("demo --listen 127.0.0.1:0", true),
+            ("demo --listen nowhere", false),
+            ("check --config x.yaml", true),
+            ("init --force --upstream http://127.0.0.1:1", true),
+            ("schema", true),
+            ("healthcheck --url http://127.0.0.1:9090/readyz", true),
+            ("healthcheck --url http://a -c x.yaml", false),
+            ("version", true),
+            ("completions bash", true),
+            ("completions cmd.exe", false),
+        ];
+        for (line, fine) in cases {
+            let words = std::iter::once("vestibule").chain(line.split(' '));
+            let parsed = Args::try_parse_from(words);
+            assert_eq!(parsed.is_ok(), fine, "vestibule {line}");
+            if let Err(error) = parsed {
+                assert_eq!(error.exit_code(), 2, "vestibule {line}");
+            }
+        }
+    }
+}
