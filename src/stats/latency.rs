@@ -10,7 +10,6 @@
 //! 10.5 KiB. A route that is never used has none; one in steady use has one per shard and one per
 //! slice kept: (31 + shards) × 10.5 KiB, 368 KiB with four shards. They are reused, never freed.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -203,14 +202,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A small number for this thread, to spread threads evenly over shards.
 fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static NUMBER: Cell<Option<usize>> = const { Cell::new(None) });
-    NUMBER.with(|number| {
-        number.get().unwrap_or_else(|| {
-            let new = NEXT.fetch_add(1, Ordering::Relaxed);
-            number.set(Some(new));
-            new
-        })
-    })
+    thread_local!(static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed));
+    NUMBER.with(|number| *number)
 }
 
 #[cfg(test)]
@@ -277,13 +270,6 @@ mod tests {
             for (case, ended, asked, window, expected) in cases {
                 let latency = Latency::new(1);
                 let origin = Instant::now();
-                latency.record(MS, origin + seconds(ended));
-                // The origin is the first record's time, so make it that of the table.
-                let origin = latency
-                    .origin
-                    .get()
-                    .map_or(origin, |first| *first - seconds(ended));
-                let latency = Latency::new(1);
                 latency.origin.set(origin).unwrap();
                 latency.record(MS, origin + seconds(ended));
                 if handed_over {

@@ -101,8 +101,8 @@ fn parse_boot_time(text: &str) -> Option<f64> {
         .ok()
 }
 
-/// Adds the process's figures to the scrape under the names that every Prometheus dashboard knows
-/// (`process_resident_memory_bytes`, ...). Pass a registry without a prefix.
+/// Adds the process's figures to the scrape. `registry` carries the prefix: with `process` alone they
+/// have the names that every Prometheus dashboard knows (`process_resident_memory_bytes`, ...).
 pub fn register(registry: &mut Registry) {
     registry.register_collector(Box::new(ProcessCollector));
 }
@@ -119,34 +119,34 @@ impl Collector for ProcessCollector {
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
         };
         add(
-            "process_resident_memory_bytes",
+            "resident_memory_bytes",
             "Memory of the process that is in RAM",
             &ConstGauge::new(process.rss_bytes),
         )?;
         add(
-            "process_open_fds",
+            "open_fds",
             "File descriptors in use",
             &ConstGauge::new(process.open_fds),
         )?;
         if let Some(max_fds) = process.max_fds {
             add(
-                "process_max_fds",
+                "max_fds",
                 "File descriptors that the process may use",
                 &ConstGauge::new(max_fds),
             )?;
         }
         add(
-            "process_cpu_seconds",
+            "cpu_seconds",
             "Processor time used, user and system",
             &ConstCounter::new(process.cpu_seconds),
         )?;
         add(
-            "process_threads",
+            "threads",
             "Threads of the process",
             &ConstGauge::new(process.threads),
         )?;
         add(
-            "process_start_time_seconds",
+            "start_time_seconds",
             "When the process started, in seconds since 1970",
             &ConstGauge::new(process.start_seconds),
         )
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn scraped_under_the_usual_names() {
         let mut registry = Registry::default();
-        register(&mut registry);
+        register(registry.sub_registry_with_prefix("process"));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for name in [
