@@ -1,0 +1,9 @@
+//! The product from outside: the real binary between a real client and a real upstream, all on
+//! free ports, each sidecar stopped when its test ends.
+
+// A test crate has no outside: `pub` reads better here than `pub(crate)` on every line.
+#![allow(unreachable_pub, clippy::unwrap_used)]
+
+mod support;
+
+mod selfcheck;

@@ -1,0 +1,42 @@
+//! Waiting: the only place in this crate that lets time pass.
+
+use std::time::Duration;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
+
+/// How long anything may take that ought to happen at once, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Polls until the condition holds, or fails the test by name.
+#[track_caller]
+pub fn eventually<C>(what: &str, deadline: Duration, mut holds: C) -> impl Future<Output = ()>
+where
+    C: AsyncFnMut() -> bool,
+{
+    let ends = Instant::now() + deadline;
+    async move {
+        while !holds().await {
+            assert!(Instant::now() < ends, "not within {deadline:?}: {what}");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// What the future gives, or a failed test when it takes longer than [`PATIENCE`].
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("not within {PATIENCE:?}: {what}"),
+    }
+}
+
+/// The beat of a client that sends requests at a steady rate.
+pub fn ticks(period: Duration) -> Interval {
+    let mut beat = interval(period);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat
+}
+
+/// The time that an upstream of these tests takes to think: part of a scenario, not a wait.
+pub async fn think(time: Duration) {
+    sleep(time).await;
+}
