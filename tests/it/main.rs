@@ -6,4 +6,8 @@
 
 mod support;
 
+mod failures;
+mod forwarding;
+mod proxying;
 mod selfcheck;
+mod streaming;
