@@ -6,8 +6,12 @@
 
 mod support;
 
+mod cache;
+mod compression;
 mod failures;
 mod forwarding;
 mod proxying;
+mod purge;
+mod safety;
 mod selfcheck;
 mod streaming;
