@@ -8,10 +8,16 @@ mod support;
 
 mod cache;
 mod compression;
+mod drain;
 mod failures;
 mod forwarding;
+mod limits;
+mod load;
+mod memory;
+mod metrics;
 mod proxying;
 mod purge;
+mod reload;
 mod safety;
 mod selfcheck;
 mod streaming;
