@@ -22,12 +22,11 @@ pub use client::{Connection, Response};
 pub use decode::{StreamDecoder, decoded, decoded_as};
 pub use gate::Gate;
 pub use h2c::{H2Response, H2c};
-pub use head::{Head, Headers};
-pub use origin::{Asked, Origin};
+pub use origin::Origin;
 pub use reply::Reply;
 pub use request::Request;
 pub use scrape::Scrape;
-pub use sidecar::{Exit, Sidecar};
+pub use sidecar::Sidecar;
 pub use wait::{PATIENCE, eventually, ticks, within};
 
 /// The host that clients of these tests ask for.
