@@ -4,7 +4,7 @@ use http::header::{
     CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     LAST_MODIFIED, VARY,
 };
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::entry::Entry;
 use super::freshness::http_date;
@@ -47,20 +47,15 @@ fn none_match_fails(entry: &Entry, request: &Request<'_>) -> bool {
         let (tag, rest) = entity_tag(etag.as_bytes().trim_ascii())?;
         rest.is_empty().then_some(tag)
     });
-    let mut lines = request
-        .headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .map(|l| l.as_bytes());
-    let mut all = request.headers.get_all(IF_NONE_MATCH).iter();
-    if all
-        .next()
-        .is_some_and(|line| line.as_bytes().trim_ascii() == b"*")
-        && all.next().is_none()
-    {
-        return true;
-    }
-    lines.any(|line| own.is_some_and(|own| lists(line, own)))
+    let lines = || {
+        request
+            .headers
+            .get_all(IF_NONE_MATCH)
+            .iter()
+            .map(HeaderValue::as_bytes)
+    };
+    let any = lines().count() == 1 && lines().all(|line| line.trim_ascii() == b"*");
+    any || own.is_some_and(|own| lines().any(|line| lists(line, own)))
 }
 
 /// Whether a list of entity tags holds `own`. What follows an unreadable member is not looked at.

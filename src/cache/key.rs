@@ -141,16 +141,15 @@ impl Key {
         query: Option<&str>,
         rule: &QueryRule,
     ) -> Self {
-        let scheme = scheme.to_ascii_lowercase();
-        let host = without_default_port(&scheme, host).to_ascii_lowercase();
+        let host = without_default_port(scheme, host);
         let query = rule.normalise(query);
         let length = scheme.len() + host.len() + path.len() + query.as_ref().map_or(0, |q| q.len());
         let mut full = Vec::with_capacity(length + 16);
-        for part in [&*scheme, &*host, path] {
-            push(&mut full, part);
-        }
+        push(&mut full, scheme).make_ascii_lowercase();
+        push(&mut full, host).make_ascii_lowercase();
+        push(&mut full, path);
         match &query {
-            Some(query) => push(&mut full, query),
+            Some(query) => _ = push(&mut full, query),
             None => full.extend_from_slice(&ABSENT.to_le_bytes()),
         }
         Self {
@@ -219,13 +218,16 @@ struct Parts<'a> {
     query: Option<&'a str>,
 }
 
-fn push(full: &mut Vec<u8>, part: &str) {
+/// Appends a part behind its length, and gives the part as it stands there.
+fn push<'f>(full: &'f mut Vec<u8>, part: &str) -> &'f mut [u8] {
     let length = u32::try_from(part.len())
         .ok()
         .filter(|length| *length != ABSENT);
     let length = length.expect("a request head is far smaller than 4 GiB");
     full.extend_from_slice(&length.to_le_bytes());
+    let start = full.len();
     full.extend_from_slice(part.as_bytes());
+    &mut full[start..]
 }
 
 fn pop<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
@@ -238,10 +240,12 @@ fn pop<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
 
 /// Cuts `:80` off an http host and `:443` off an https one (RFC 9110 §4.2.3).
 fn without_default_port<'a>(scheme: &str, host: &'a str) -> &'a str {
-    let port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return host,
+    let port = if scheme.eq_ignore_ascii_case("http") {
+        ":80"
+    } else if scheme.eq_ignore_ascii_case("https") {
+        ":443"
+    } else {
+        return host;
     };
     match host.strip_suffix(port) {
         // In an IPv6 address that lacks its brackets, `:80` is part of the address.

@@ -22,6 +22,9 @@ pub mod status;
 pub mod tags;
 pub mod vary;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 use std::time::Duration;
 
 /// What the `cache` section of the configuration says.

@@ -9,7 +9,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, PRAGMA, SET_COOKIE, TRANSFER_ENCODING,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, SET_COOKIE, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
@@ -111,13 +111,13 @@ pub fn storable(
     vary::judge(headers)?;
 
     let explicit = freshness::lifetime(&cache_control, headers, now)?;
-    // A rule never overrides `no-store`, not even one that `must-understand` suspends.
-    let by_rule = !cache_control.no_store && !pragma_no_cache(headers);
     let fallback = rule.ttl.unwrap_or(settings.default_ttl);
     let lifetime = match explicit {
         Some(lifetime) => lifetime,
-        None if by_rule && !fallback.is_zero() => fallback,
-        None => return Err(no_freshness(&cache_control, headers)),
+        // A rule never overrides `no-store`, not even one that `must-understand` suspends.
+        None if cache_control.no_store => return Err(Reason::NoStore),
+        None if fallback.is_zero() => return Err(Reason::NoFreshness),
+        None => fallback,
     };
     let initial_age = freshness::initial_age(headers, now, delay)?;
     let fresh = Freshness {
@@ -197,28 +197,18 @@ fn permitted(
     if cache_control.private.is_some() {
         return Err(Reason::Private);
     }
-    if cache_control.no_cache.is_some() {
+    // §5.4 gives `Pragma` no meaning in responses, yet whoever sends it means just this.
+    if cache_control.no_cache.is_some() || pragma_no_cache(headers) {
         return Err(Reason::NoCache);
     }
     // RFC 9111 §7.3 leaves this to the cache. Handing a session to a stranger is the worst answer.
     if headers.contains_key(SET_COOKIE) || headers.contains_key("set-cookie2") {
         return Err(Reason::SetCookie);
     }
-    if request.headers.contains_key(http::header::COOKIE) && !explicitly_shared(cache_control) {
+    if request.headers.contains_key(COOKIE) && !explicitly_shared(cache_control) {
         return Err(Reason::RequestCookie);
     }
     Ok(())
-}
-
-/// The most telling reason for a response without a lifetime.
-fn no_freshness(cache_control: &CacheControl, headers: &HeaderMap) -> Reason {
-    if cache_control.no_store {
-        Reason::NoStore
-    } else if pragma_no_cache(headers) && headers.contains_key(PRAGMA) {
-        Reason::NoCache
-    } else {
-        Reason::NoFreshness
-    }
 }
 
 /// Why a single request field keeps the request from the cache.

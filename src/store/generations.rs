@@ -9,6 +9,8 @@ use crate::cache::tags::{SLOTS, Slot};
 /// Slots per page.
 const PAGE: usize = 256;
 
+type Page = Box<[AtomicU64; PAGE]>;
+
 /// The sequence of purges, and for each slot the number of its last one.
 ///
 /// # What is promised
@@ -41,7 +43,7 @@ const PAGE: usize = 256;
 #[derive(Debug)]
 pub struct Generations {
     sequence: AtomicU64,
-    pages: Box<[OnceLock<Box<[AtomicU64]>>]>,
+    pages: Box<[OnceLock<Page>]>,
 }
 
 impl Generations {
@@ -66,10 +68,7 @@ impl Generations {
     pub fn purge(&self, slots: &[Slot]) -> u64 {
         let number = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;
         for slot in slots {
-            let (page, at) = (slot.index() / PAGE, slot.index() % PAGE);
-            let page =
-                self.pages[page].get_or_init(|| (0..PAGE).map(|_| AtomicU64::new(0)).collect());
-            page[at].fetch_max(number, Ordering::SeqCst);
+            self.mark(*slot, number);
         }
         number
     }
@@ -81,11 +80,21 @@ impl Generations {
         self.sequence() > since && slots.iter().any(|slot| self.last(*slot) > since)
     }
 
+    /// Notes a purge of the slot; one with a lower number than the noted one changes nothing.
+    fn mark(&self, slot: Slot, number: u64) {
+        let page = self.pages[slot.index() / PAGE].get_or_init(empty_page);
+        page[slot.index() % PAGE].fetch_max(number, Ordering::SeqCst);
+    }
+
     /// The number of the slot's last purge; zero: never.
     fn last(&self, slot: Slot) -> u64 {
         let page = self.pages[slot.index() / PAGE].get();
         page.map_or(0, |page| page[slot.index() % PAGE].load(Ordering::SeqCst))
     }
+}
+
+fn empty_page() -> Page {
+    Box::new(std::array::from_fn(|_| AtomicU64::new(0)))
 }
 
 impl Default for Generations {

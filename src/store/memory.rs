@@ -112,7 +112,9 @@ impl MemoryTier {
         }
         let new = store(bytes, &self.evictions);
         for (key, entry) in old.iter() {
-            put(&new, key, entry);
+            if !put(&new, key, entry) {
+                self.evictions.fetch_add(1, Ordering::Relaxed);
+            }
         }
         self.store.store(Arc::new(new));
     }

@@ -39,20 +39,27 @@ async fn drain_under_load(n: u32) -> Vec<String> {
         .origin(&origin)
         .start()
         .await;
-    let load = Load::start(&sidecar, 20, Duration::from_millis(5), "/page");
+    // Some hardly pause; others come back to a connection that was quiet for a while.
+    let busy = Load::start(&sidecar, 14, Duration::from_millis(10), "/busy");
+    let idle = Load::start(&sidecar, 10, Duration::from_millis(130), "/idle");
     // The stop comes at another moment each time.
     let enough = 60 + (n as usize * 13) % 50;
-    eventually("load", PATIENCE, async || load.seen.answers() >= enough).await;
-    load.drain_begins();
+    eventually("load", PATIENCE, async || {
+        busy.seen.answers() >= enough && idle.seen.answers() >= 10
+    })
+    .await;
+    busy.drain_begins();
+    idle.drain_begins();
     let began = Instant::now();
     sidecar.signal("TERM");
     let exit = sidecar.wait_exit(PATIENCE).await;
-    let seen = load.ended().await;
-    let mut failures = seen.failures();
+    let (busy, idle) = (busy.ended().await, idle.ended().await);
+    let mut failures = [busy.failures(), idle.failures()].concat();
     if exit.status.code() != Some(0) {
         failures.push(format!("exit status {:?}", exit.status));
     }
-    let last = seen.last_answer.lock().unwrap().unwrap_or(began).max(began);
+    let last = [busy, idle].map(|seen| *seen.last_answer.lock().unwrap());
+    let last = last.into_iter().flatten().fold(began, Instant::max);
     let late = exit.at.saturating_duration_since(last);
     if late > SECOND {
         failures.push(format!("it ended {late:?} after the last answer"));
@@ -159,14 +166,21 @@ async fn streams_of_h2_finish_too() {
 #[tokio::test]
 async fn a_body_in_flight_is_finished() {
     let gate = Gate::closed();
-    let reply = Reply::chunked()
-        .body("first")
-        .wait(&gate)
-        .filler(1024 * 1024);
-    let origin = Origin::always(reply).await;
+    let held = gate.clone();
+    let origin = Origin::start(move |asked| match asked.path() {
+        "/held" => Reply::chunked()
+            .body("first")
+            .wait(&held)
+            .filler(1024 * 1024),
+        _ => Reply::ok("x"),
+    })
+    .await;
     let mut sidecar = Sidecar::before(&origin).await;
     let mut connection = sidecar.connect().await;
-    connection.send(&Request::get("/").bytes()).await.unwrap();
+    connection
+        .send(&Request::get("/held").bytes())
+        .await
+        .unwrap();
     connection.head("GET").await.unwrap();
     assert_eq!(connection.pieces(5).await, b"first");
     sidecar.signal("TERM");

@@ -39,7 +39,7 @@ async fn counted(sidecar: &Sidecar, count: f64) -> Scrape {
     let mut last = None;
     eventually("the requests to be counted", PATIENCE, async || {
         let scrape = sidecar.metrics().await;
-        let is_there = scrape.value("vestibule_requests_total") == count;
+        let is_there = scrape.sum("vestibule_requests_total", &[]) == count;
         last = Some(scrape);
         is_there
     })

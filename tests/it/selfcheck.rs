@@ -1,8 +1,12 @@
 //! The fixtures against themselves: a test that cannot fail proves nothing, so the client and the
 //! origin must see faults when there is no sidecar between them.
 
-use crate::support::{Connection, Ending, Gate, Origin, Reply, Request, Scrape, decoded_as};
+use crate::support::{
+    Connection, Ending, Gate, H2c, Origin, Reply, Request, Scrape, StreamDecoder, decoded_as,
+};
+use bytes::Bytes;
 use std::io::Write;
+use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn client_and_origin_agree_on_framing() {
@@ -114,4 +118,79 @@ fn decoders_undo_the_codings() {
         cut("gzip", &gzip) && cut("br", &brotli),
         "a cut stream must not pass"
     );
+}
+
+#[test]
+fn decoders_tell_what_is_readable_so_far() {
+    let mut brotli = brotli::CompressorWriter::new(Vec::new(), 4096, 4, 22);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let (mut from_brotli, mut from_gzip) = (StreamDecoder::new("br"), StreamDecoder::new("gzip"));
+    let (mut expected, mut sent) = (String::new(), (0, 0));
+    for n in 0..3 {
+        let event = format!("data: event {n}\n\n");
+        brotli.write_all(event.as_bytes()).unwrap();
+        gzip.write_all(event.as_bytes()).unwrap();
+        // Not flushed: nothing is readable yet, and the decoder must not pretend otherwise.
+        let early = from_brotli.push(&brotli.get_ref()[sent.0..]).to_vec();
+        sent.0 = brotli.get_ref().len();
+        assert_eq!(early, expected.as_bytes());
+        expected += &event;
+        brotli.flush().unwrap();
+        gzip.flush().unwrap();
+        assert_eq!(
+            from_brotli.push(&brotli.get_ref()[sent.0..]),
+            expected.as_bytes()
+        );
+        assert_eq!(
+            from_gzip.push(&gzip.get_ref()[sent.1..]),
+            expected.as_bytes()
+        );
+        sent = (brotli.get_ref().len(), gzip.get_ref().len());
+    }
+}
+
+/// Serves one h2 connection: "/cut" is reset in the middle, the rest is echoed.
+async fn h2_server(listener: TcpListener) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        tokio::spawn(async move {
+            let path = request.uri().path().to_owned();
+            let mut body = request.into_body();
+            let mut bytes = path.clone().into_bytes();
+            while let Some(Ok(piece)) = body.data().await {
+                body.flow_control().release_capacity(piece.len()).unwrap();
+                bytes.extend_from_slice(&piece);
+            }
+            let head = http::Response::builder()
+                .header("x-kept", "yes")
+                .body(())
+                .unwrap();
+            let mut sending = respond.send_response(head, false).unwrap();
+            sending
+                .send_data(Bytes::from(bytes), path != "/cut")
+                .unwrap();
+            if path == "/cut" {
+                sending.send_reset(h2::Reason::INTERNAL_ERROR);
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn the_h2_client_sees_ends_and_resets() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(h2_server(listener));
+    let client = H2c::open(address).await.unwrap();
+    let request = Request::new("POST", "/echo").body(vec![b'.'; 50_000]);
+    let answer = client.ask(&request).await.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (200, 50_005));
+    assert_eq!(
+        (answer.header("x-kept"), answer.reset.is_none()),
+        (Some("yes"), true)
+    );
+    let cut = client.ask(&Request::get("/cut")).await;
+    assert!(cut.is_err() || cut.is_ok_and(|answer| answer.reset.is_some()));
+    server.abort();
 }

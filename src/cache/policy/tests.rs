@@ -1,1 +1,2 @@
-
+mod lookup;
+mod storable;

@@ -1,1 +1,188 @@
+use super::{SLOTS, TAG_BYTES_MAX, TAGS_MAX, Target, collect, from_headers, slots_for};
+use crate::cache::key::{Key, QueryRule};
+use crate::cache::testing::{Fields, headers};
+use crate::reason::Reason;
+use http::HeaderValue;
 
+fn key(scheme: &str, host: &str, path: &str, query: Option<&str>) -> Key {
+    Key::new(scheme, host, path, query, &QueryRule::default())
+}
+
+#[test]
+fn reads_both_fields() {
+    let cases: &[(&str, Fields, &[&str])] = &[
+        ("none", &[], &[]),
+        ("commas", &[("cache-tag", "a, b ,c")], &["a", "b", "c"]),
+        (
+            "a tag may hold spaces",
+            &[("cache-tag", "two words,x")],
+            &["two words", "x"],
+        ),
+        (
+            "spaces",
+            &[("surrogate-key", " a  b\tc ")],
+            &["a", "b", "c"],
+        ),
+        (
+            "a key may hold commas",
+            &[("surrogate-key", "a,b c")],
+            &["a,b", "c"],
+        ),
+        (
+            "both, several lines",
+            &[
+                ("cache-tag", "a"),
+                ("surrogate-key", "b"),
+                ("cache-tag", "c"),
+            ],
+            &["a", "c", "b"],
+        ),
+        (
+            "each once",
+            &[("cache-tag", "a,b,a"), ("surrogate-key", "b a")],
+            &["a", "b"],
+        ),
+        ("case matters", &[("cache-tag", "a,A")], &["a", "A"]),
+        (
+            "empty ones",
+            &[("cache-tag", ",, ,"), ("surrogate-key", "")],
+            &[],
+        ),
+        ("UTF-8", &[("cache-tag", "straße")], &["straße"]),
+    ];
+    for (case, fields, expected) in cases {
+        let tags = from_headers(&headers(fields)).expect("valid tags");
+        let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
+        assert_eq!(tags, *expected, "{case}");
+    }
+    let all = collect(
+        &headers(&[("cache-tag", "a")]),
+        &["b".to_owned(), "a".to_owned()],
+    );
+    assert_eq!(all, Ok(vec!["a".into(), "b".into()]));
+}
+
+#[test]
+fn bounds() {
+    let many = |count: usize| vec!["x"; count].join(",");
+    let wide = |bytes: usize| "x".repeat(bytes);
+    let cases = [
+        ("as many as allowed", many(TAGS_MAX), Ok(1)),
+        ("one more", many(TAGS_MAX + 1), Err(Reason::TooManyTags)),
+        ("as wide as allowed", wide(TAG_BYTES_MAX), Ok(1)),
+        (
+            "one byte more",
+            wide(TAG_BYTES_MAX + 1),
+            Err(Reason::TooManyTags),
+        ),
+        (
+            "together one byte more",
+            wide(TAG_BYTES_MAX) + ",y",
+            Err(Reason::TooManyTags),
+        ),
+    ];
+    for (case, value, expected) in cases {
+        let tags = from_headers(&headers(&[("cache-tag", &value)]));
+        assert_eq!(tags.map(|tags| tags.len()), expected, "{case}");
+    }
+    let mut odd = http::HeaderMap::new();
+    odd.insert(
+        "cache-tag",
+        HeaderValue::from_bytes(b"caf\xe9").expect("obs-text is allowed"),
+    );
+    assert_eq!(from_headers(&odd), Err(Reason::InvalidTag));
+    let rule = vec!["y".to_owned()];
+    assert_eq!(
+        collect(&headers(&[("cache-tag", &many(TAGS_MAX))]), &rule),
+        Err(Reason::TooManyTags)
+    );
+}
+
+#[test]
+fn which_purge_hits_what() {
+    let stored = key("https", "Example.com:443", "/p", Some("a=1"));
+    let slots = slots_for(&stored, &["news".into(), "x".into()]);
+    assert!(slots.is_sorted() && slots.windows(2).all(|pair| pair[0] != pair[1]));
+    assert!(slots.iter().all(|slot| slot.index() < SLOTS));
+    let tag = |host: Option<&str>, tag: &str| Target::Tag {
+        host: host.map(Into::into),
+        tag: tag.into(),
+    };
+    let cases = [
+        ("everything", Target::All, true),
+        ("its host", Target::Host("example.com".into()), true),
+        (
+            "its host, spelt otherwise",
+            Target::Host("EXAMPLE.COM.".into()),
+            true,
+        ),
+        (
+            "its host with the port",
+            Target::Host("example.com:443".into()),
+            true,
+        ),
+        ("another host", Target::Host("example.org".into()), false),
+        ("a tag on all hosts", tag(None, "news"), true),
+        ("the other tag", tag(None, "x"), true),
+        ("a tag on its host", tag(Some("Example.com"), "news"), true),
+        (
+            "a tag on another host",
+            tag(Some("example.org"), "news"),
+            false,
+        ),
+        ("a tag in other case", tag(None, "News"), false),
+        ("another tag", tag(None, "new"), false),
+        ("a host is no tag", tag(None, "example.com"), false),
+        (
+            "its URL",
+            Target::Url(key("https", "example.com", "/p", Some("a=1"))),
+            true,
+        ),
+        (
+            "its URL on the other scheme",
+            Target::Url(key("http", "example.com", "/p", Some("a=1"))),
+            true,
+        ),
+        (
+            "another query",
+            Target::Url(key("https", "example.com", "/p", Some("a=2"))),
+            false,
+        ),
+        (
+            "no query",
+            Target::Url(key("https", "example.com", "/p", None)),
+            false,
+        ),
+        (
+            "another path",
+            Target::Url(key("https", "example.com", "/q", Some("a=1"))),
+            false,
+        ),
+        (
+            "another host's URL",
+            Target::Url(key("https", "example.org", "/p", Some("a=1"))),
+            false,
+        ),
+    ];
+    for (case, target, expected) in cases {
+        assert_eq!(slots.contains(&target.slot()), expected, "{case}");
+    }
+}
+
+#[test]
+fn tags_spread_over_the_slots() {
+    let mut seen: Vec<usize> = (0..10_000)
+        .map(|i| {
+            Target::Tag {
+                host: None,
+                tag: format!("post-{i}"),
+            }
+            .slot()
+            .index()
+        })
+        .collect();
+    seen.sort_unstable();
+    seen.dedup();
+    // 10,000 draws from 2^20 collide about 48 times.
+    assert!(seen.len() > 9_900, "{}", seen.len());
+}

@@ -1,1 +1,164 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
+use arc_swap::ArcSwap;
+
+use super::Generations;
+use crate::cache::tags::{Slot, Target, slots_for};
+use crate::cache::testing::key;
+
+fn tag(name: &str) -> Slot {
+    Target::Tag {
+        host: None,
+        tag: name.into(),
+    }
+    .slot()
+}
+
+#[test]
+fn a_purge_hits_what_was_fetched_before_it() {
+    let generations = Generations::new();
+    let slots = slots_for(&key("/"), &["a".into()]);
+    let before = generations.sequence();
+    assert!(!generations.is_purged(&slots, before));
+
+    let number = generations.purge(&[tag("a")]);
+    assert_eq!(number, generations.sequence());
+    assert!(generations.is_purged(&slots, before), "fetched before");
+    assert!(
+        !generations.is_purged(&slots, generations.sequence()),
+        "fetched after"
+    );
+
+    generations.purge(&[tag("b")]);
+    assert!(!generations.is_purged(&slots, number), "another tag");
+    assert!(generations.is_purged(&slots, before), "stays purged");
+}
+
+#[test]
+fn an_entry_stored_after_the_purge_that_overtook_its_fetch_is_invalid() {
+    let generations = Generations::new();
+    let at_start = generations.sequence();
+    generations.purge(&[tag("a")]);
+    // Only now the answer arrives and is found to carry the tag.
+    let slots = slots_for(&key("/"), &["a".into()]);
+    assert!(generations.is_purged(&slots, at_start));
+}
+
+#[test]
+fn each_kind_of_purge() {
+    let slots = slots_for(&key("/p"), &["a".into()]);
+    let host = |name: &str| Target::Host(name.into());
+    let cases = [
+        ("URL", Target::Url(key("/p")), true),
+        ("other URL", Target::Url(key("/q")), false),
+        ("host", host("example.com"), true),
+        ("other host", host("example.org"), false),
+        ("all", Target::All, true),
+    ];
+    for (case, target, expected) in cases {
+        let generations = Generations::new();
+        let since = generations.sequence();
+        generations.purge(&[target.slot()]);
+        assert_eq!(generations.is_purged(&slots, since), expected, "{case}");
+    }
+}
+
+#[test]
+fn several_slots_share_one_number() {
+    let generations = Generations::new();
+    let since = generations.sequence();
+    generations.purge(&[tag("a"), tag("b")]);
+    assert_eq!(generations.sequence(), since + 1);
+    assert!(generations.is_purged(&[tag("a")], since) && generations.is_purged(&[tag("b")], since));
+    assert!(!generations.is_purged(&[], since));
+}
+
+/// A model of an app and its cache. The app's data is a counter; a "fetch" reads the purge sequence,
+/// then the counter, dawdles, and stores the pair. The writer changes the counter, purges and, once
+/// the purge has returned, demands that no lookup by anybody gives an older value.
+#[test]
+fn what_was_purged_is_never_served_again() {
+    const FETCHES: u64 = 5_000;
+    let generations = Generations::new();
+    let data = AtomicU64::new(0);
+    let acknowledged = AtomicU64::new(0);
+    let fetches = AtomicU64::new(0);
+    let stored: Vec<ArcSwap<(u64, u64)>> = (0..2).map(|_| ArcSwap::from_pointee((0, 0))).collect();
+    let slots = slots_for(&key("/"), &["a".into()]);
+    let look_up = || {
+        // Any purge acknowledged before the lookup counts.
+        let least = acknowledged.load(Ordering::Acquire);
+        for store in &stored {
+            let (value, sequence) = **store.load();
+            let valid = !generations.is_purged(&slots, sequence);
+            assert!(
+                !valid || value >= least,
+                "served {value} after {least} was purged in"
+            );
+        }
+    };
+    let running = || fetches.load(Ordering::Relaxed) < FETCHES;
+
+    thread::scope(|scope| {
+        for store in &stored {
+            scope.spawn(|| {
+                while running() {
+                    let sequence = generations.sequence();
+                    thread::yield_now();
+                    let value = data.load(Ordering::Relaxed);
+                    thread::yield_now();
+                    // Stored whether a purge overtook it or not.
+                    store.store(Arc::new((value, sequence)));
+                    fetches.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        scope.spawn(|| {
+            while running() {
+                look_up();
+            }
+        });
+        for round in 1.. {
+            data.store(round, Ordering::Relaxed);
+            generations.purge(&[tag("unrelated"), tag("a")]);
+            acknowledged.store(round, Ordering::Release);
+            look_up();
+            thread::yield_now();
+            look_up();
+            if !running() {
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn concurrent_purges_keep_the_newest_number() {
+    let generations = Generations::new();
+    let numbers: Vec<u64> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| (0..500).map(|_| generations.purge(&[tag("a")])).max()))
+            .collect();
+        workers
+            .into_iter()
+            .filter_map(|worker| worker.join().expect("no panic"))
+            .collect()
+    });
+    let newest = numbers.into_iter().max().expect("four workers");
+    assert_eq!(newest, 2_000);
+    assert!(generations.is_purged(&[tag("a")], newest - 1));
+    assert!(!generations.is_purged(&[tag("a")], newest));
+}
+
+#[test]
+fn a_purge_that_finishes_late_does_not_undo_a_newer_one() {
+    let generations = Generations::new();
+    generations.purge(&[tag("unrelated")]);
+    generations.purge(&[tag("unrelated")]);
+    generations.mark(tag("a"), 2);
+    generations.mark(tag("a"), 1);
+    assert_eq!(generations.last(tag("a")), 2);
+    assert!(generations.is_purged(&[tag("a")], 1));
+}

@@ -49,8 +49,13 @@ impl App {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let output = || File::create(dir.path().join("log")).expect("a new file");
         let mut command = python();
-        // Its workers form a group with it, so that all of them can be ended together.
-        command.args(args).process_group(0).stdin(Stdio::null());
+        // Its workers form a group with it, so that all of them can be ended together, and what
+        // it likes to leave in its home goes with the directory.
+        command
+            .args(args)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .env("HOME", dir.path());
         let child = command.stdout(Stdio::null()).stderr(output()).spawn();
         let child = child.unwrap_or_else(|e| panic!("{command:?} does not run: {e}"));
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));

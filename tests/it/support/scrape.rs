@@ -46,8 +46,10 @@ impl Scrape {
             .sum()
     }
 
-    /// The sum of all samples of that name.
+    /// The sum of all samples of that name, of which there must be one: what is not there is not 0.
+    #[track_caller]
     pub fn value(&self, name: &str) -> f64 {
+        assert!(self.has(name), "the metrics do not tell {name}");
         self.sum(name, &[])
     }
 

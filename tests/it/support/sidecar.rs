@@ -285,7 +285,14 @@ impl Drop for Sidecar {
                 fs::read_to_string(&self.file).unwrap_or_default(),
                 self.log(),
             );
-            eprintln!("--- configuration\n{file}--- log of the sidecar\n{log}---");
+            let stdout = self.stdout();
+            let skipped = stdout.lines().count().saturating_sub(20);
+            let access: String = stdout
+                .lines()
+                .skip(skipped)
+                .map(|l| format!("{l}\n"))
+                .collect();
+            eprintln!("--- configuration\n{file}--- log\n{log}--- last of access log\n{access}---");
         }
     }
 }

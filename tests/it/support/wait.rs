@@ -1,5 +1,6 @@
 //! Waiting: the only place in this crate that lets time pass.
 
+use std::panic::Location;
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 
@@ -12,10 +13,13 @@ pub fn eventually<C>(what: &str, deadline: Duration, mut holds: C) -> impl Futur
 where
     C: AsyncFnMut() -> bool,
 {
-    let ends = Instant::now() + deadline;
+    let (ends, asked) = (Instant::now() + deadline, Location::caller());
     async move {
         while !holds().await {
-            assert!(Instant::now() < ends, "not within {deadline:?}: {what}");
+            assert!(
+                Instant::now() < ends,
+                "not within {deadline:?}: {what} (asked at {asked})"
+            );
             sleep(Duration::from_millis(10)).await;
         }
     }

@@ -1,0 +1,393 @@
+//! From what the file says to what it means: ranges, relations, and types that cannot be wrong.
+//!
+//! Every check reports and goes on with a stand-in value, so that all problems come out together;
+//! the snapshot counts only when there is none.
+
+use std::fmt::Display;
+use std::num::NonZeroUsize;
+
+use http::HeaderName;
+
+use super::de::PROBLEMS_MAX;
+use super::model;
+use super::problem::Problem;
+use super::snapshot::{AccessLog, LogFormat, Mode, Observability, Reload, Shutdown, Snapshot};
+use super::tree::{Data, KeyPath, Node, Origin, Step};
+use super::units::{Period, Secret, Size};
+use super::yaml::brief;
+use crate::{cache, compress, headers, limit};
+
+mod net;
+mod routes;
+
+/// Reads a file that holds a secret; the error is a message without the file's content.
+pub(super) type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<Secret, String>;
+
+/// What came of it.
+pub(super) struct Validated {
+    pub(super) snapshot: Snapshot,
+    pub(super) problems: Vec<(Option<Origin>, Problem)>,
+    pub(super) warnings: Vec<(Option<Origin>, Problem)>,
+}
+
+/// Checks `config`, which was read from `root`.
+pub(super) fn validate(
+    config: &model::Config,
+    root: &Node,
+    read_secret: ReadSecret<'_>,
+) -> Validated {
+    let mut check = Check {
+        root,
+        problems: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let listen = check.listen(&config.listen);
+    let upstream = check.upstream(&config.upstream.0);
+    let observability = check.observability(&config.observability, read_secret);
+    check.addresses_apart(&listen, &observability);
+    check.upstream_is_not_us(&upstream, &listen);
+    let routes = check.routes(&config.routes, &config.cache.0);
+    let snapshot = Snapshot {
+        threads: threads(config.threads),
+        listen,
+        upstream,
+        client_ip: check.client_ip(&config.client_ip),
+        mode: match config.mode {
+            model::Mode::On => Mode::On,
+            model::Mode::Off => Mode::Off,
+        },
+        cache: check.cache(&config.cache.0),
+        compression: check.compression(&config.compression.0),
+        connections: check.connections(&config.limits.connections),
+        body_bytes_max: config.limits.body.0,
+        observability,
+        routes,
+        default_route: routes::default_route(),
+        reload: check.reload(&config.reload),
+        shutdown: Shutdown {
+            grace: config.shutdown.grace.0,
+        },
+    };
+    Validated {
+        snapshot,
+        problems: check.problems,
+        warnings: check.warnings,
+    }
+}
+
+/// The tree for positions, and what was found.
+struct Check<'t> {
+    root: &'t Node,
+    problems: Vec<(Option<Origin>, Problem)>,
+    warnings: Vec<(Option<Origin>, Problem)>,
+}
+
+impl Check<'_> {
+    /// `message` may end in "; " and a hint.
+    fn fail(&mut self, path: &KeyPath, message: impl Display) {
+        // A stand-in for a value that was already reported is nobody's mistake.
+        if self.problems.len() < PROBLEMS_MAX && self.root.is_sound(path) {
+            let found = self.place(path, &message.to_string());
+            self.problems.push(found);
+        }
+    }
+
+    fn warn(&mut self, path: &KeyPath, message: impl Display) {
+        let found = self.place(path, &message.to_string());
+        self.warnings.push(found);
+    }
+
+    fn place(&self, path: &KeyPath, message: &str) -> (Option<Origin>, Problem) {
+        let (node, steps) = self.root.nearest(path);
+        let found = KeyPath(path.0[..steps].to_vec());
+        let (origin, shown) = match &node.data {
+            _ if steps == path.0.len() => (Some(node.origin.clone()), path),
+            Data::Map(_) => (self.key_origin(&found), path),
+            // The short form: `upstream: ftp://x` is a mistake in `upstream`, not in its `url`.
+            _ => (Some(node.origin.clone()), &found),
+        };
+        let problem = match message.split_once("; ") {
+            Some((message, hint)) => Problem::new(shown.to_string(), message).hint(hint),
+            None => Problem::new(shown.to_string(), message),
+        };
+        (origin, problem)
+    }
+
+    /// Where the key of a section stands, for what is missing in it.
+    fn key_origin(&self, section: &KeyPath) -> Option<Origin> {
+        let (last, parents) = section.0.split_last()?;
+        let parent = self.root.get(&KeyPath(parents.to_vec()))?;
+        match (&parent.data, last) {
+            (Data::Map(entries), Step::Key(key)) => entries
+                .iter()
+                .find(|e| e.key == *key)
+                .map(|e| e.key_origin.clone()),
+            _ => self.root.get(section).map(|node| node.origin.clone()),
+        }
+    }
+
+    /// Whether the key was written at all, be it in the short form of its section.
+    fn is_set(&self, path: &KeyPath) -> bool {
+        let (node, steps) = self.root.nearest(path);
+        let absent = match node.data {
+            Data::Null => true,
+            Data::Text(_) => false,
+            Data::List(_) | Data::Map(_) => steps < path.0.len(),
+        };
+        !absent && !node.dropped
+    }
+
+    /// The path of the `nth` element that was read, which is not the `nth` in the file when an
+    /// earlier one was dropped.
+    fn element(&self, list: &KeyPath, nth: usize) -> KeyPath {
+        match self.root.get(list).map(|node| &node.data) {
+            Some(Data::List(nodes)) => {
+                let mut kept = nodes.iter().enumerate().filter(|(_, node)| !node.dropped);
+                list.index(kept.nth(nth).map_or(nth, |(i, _)| i))
+            }
+            // One element without brackets.
+            Some(_) => list.clone(),
+            None => list.index(nth),
+        }
+    }
+
+    fn within(&mut self, path: &str, value: u64, least: u64, most: u64) -> u64 {
+        if (least..=most).contains(&value) {
+            return value;
+        }
+        self.fail(
+            &KeyPath::of(path),
+            format!("expected a number from {least} to {most}, found {value}"),
+        );
+        least
+    }
+
+    fn not_zero(&mut self, path: &str, value: Period, hint: &str) {
+        if value.0.is_zero() {
+            self.fail(&KeyPath::of(path), format!("must not be zero; {hint}"));
+        }
+    }
+
+    fn header(&mut self, path: &str, text: &str) -> HeaderName {
+        HeaderName::from_bytes(text.as_bytes()).unwrap_or_else(|_| {
+            self.fail(
+                &KeyPath::of(path),
+                format!("`{}` is not a header name", brief(text)),
+            );
+            http::header::HOST
+        })
+    }
+
+    fn cache(&mut self, cache: &model::Cache) -> cache::Settings {
+        self.not_zero(
+            "cache.max_ttl",
+            cache.max_ttl,
+            "write `cache: off` to store nothing",
+        );
+        self.ttl_order(cache);
+        for (path, size) in [
+            ("cache.memory.size", cache.memory.size),
+            ("cache.max_object_size", cache.max_object_size),
+        ] {
+            if size.0 == 0 {
+                self.fail(
+                    &KeyPath::of(path),
+                    "must not be zero; write `cache: off` to store nothing",
+                );
+            }
+        }
+        self.object_fits(cache.max_object_size, cache.memory.size);
+        cache::Settings {
+            enabled: cache.enabled.0,
+            default_ttl: cache.default_ttl.0,
+            max_ttl: cache.max_ttl.0,
+            object_bytes_max: cache.max_object_size.0,
+            memory_bytes: cache.memory.size.0,
+            query: self.query(&cache.key.query),
+        }
+    }
+
+    fn ttl_order(&mut self, cache: &model::Cache) {
+        let (default, max) = (
+            KeyPath::of("cache.default_ttl"),
+            KeyPath::of("cache.max_ttl"),
+        );
+        if cache.default_ttl > cache.max_ttl
+            && !cache.max_ttl.0.is_zero()
+            && self.root.is_sound(&max)
+        {
+            let (ttl, max_ttl) = (cache.default_ttl, cache.max_ttl);
+            // The blame goes to the key that was written.
+            let path = if self.is_set(&default) { default } else { max };
+            self.fail(
+                &path,
+                format!("default_ttl {ttl} is longer than max_ttl {max_ttl}"),
+            );
+        }
+    }
+
+    fn object_fits(&mut self, object: Size, memory: Size) {
+        if object > memory {
+            let path = ["cache.max_object_size", "cache.memory.size"].map(KeyPath::of);
+            let path = if self.is_set(&path[0]) {
+                &path[0]
+            } else {
+                &path[1]
+            };
+            let message = format!(
+                "max_object_size {object} is larger than memory.size {memory}, so objects near it cannot be kept"
+            );
+            self.warn(path, message);
+        }
+    }
+
+    fn query(&mut self, query: &model::Query) -> cache::key::QueryRule {
+        let (ignore, only) = ("cache.key.query.ignore", "cache.key.query.only");
+        if query.only.is_some() && self.is_set(&KeyPath::of(ignore)) {
+            self.fail(
+                &KeyPath::of(only),
+                "cannot be set together with `ignore`; keep one of them",
+            );
+        }
+        cache::key::QueryRule {
+            sort: query.sort.0,
+            only: query.only.as_ref().map(|names| self.patterns(only, names)),
+            // `only` says all there is to say.
+            ignore: match query.only {
+                Some(_) => Vec::new(),
+                None => self.patterns(ignore, &query.ignore),
+            },
+        }
+    }
+
+    fn patterns(&mut self, path: &str, names: &[String]) -> Vec<cache::key::Pattern> {
+        let mut patterns = Vec::with_capacity(names.len());
+        for (nth, name) in names.iter().enumerate() {
+            match cache::key::Pattern::parse(name) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(message) => {
+                    let path = self.element(&KeyPath::of(path), nth);
+                    let name = brief(name);
+                    self.fail(&path, format!("`{name}` is not a parameter: {message}"));
+                }
+            }
+        }
+        patterns
+    }
+
+    fn compression(&mut self, compression: &model::Compression) -> compress::Settings {
+        let path = KeyPath::of("compression.algorithms");
+        let algorithms = &compression.algorithms;
+        if algorithms.is_empty() {
+            self.fail(
+                &path,
+                "must not be empty; write `compression: off` to compress nothing",
+            );
+        }
+        for (nth, algorithm) in algorithms.iter().enumerate() {
+            if algorithms[..nth].contains(algorithm) {
+                let path = self.element(&path, nth);
+                self.fail(&path, "is listed twice");
+            }
+        }
+        let coding = |algorithm: &model::Algorithm| match algorithm {
+            model::Algorithm::Br => compress::Coding::Brotli,
+            model::Algorithm::Gzip => compress::Coding::Gzip,
+        };
+        let level = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        compress::Settings {
+            enabled: compression.enabled.0,
+            algorithms: algorithms.iter().map(coding).collect(),
+            min_bytes: compression.min_size.0,
+            types: self.media_types(&compression.types),
+            levels: compress::Levels {
+                br: level(self.within("compression.levels.br", compression.levels.br, 0, 11)),
+                gzip: level(self.within("compression.levels.gzip", compression.levels.gzip, 1, 9)),
+            },
+        }
+    }
+
+    /// Reports each bad type; those that remain are good.
+    fn media_types(&mut self, types: &[String]) -> compress::MediaTypes {
+        let mut left: Vec<(usize, String)> = types.iter().cloned().enumerate().collect();
+        loop {
+            let texts: Vec<String> = left.iter().map(|(_, text)| text.clone()).collect();
+            match compress::MediaTypes::parse(&texts) {
+                Ok(types) => return types,
+                Err((at, message)) => {
+                    let (nth, _) = left.remove(at.min(left.len().saturating_sub(1)));
+                    let path = self.element(&KeyPath::of("compression.types"), nth);
+                    self.fail(&path, message);
+                }
+            }
+        }
+    }
+
+    fn connections(&mut self, connections: &model::Connections) -> limit::connections::Settings {
+        const MOST: u64 = 10_000_000;
+        let total = self.within("limits.connections.total", connections.total, 0, MOST);
+        let per_ip = self.within("limits.connections.per_ip", connections.per_ip, 0, MOST);
+        if total != 0 && per_ip > total {
+            let path = KeyPath::of("limits.connections.per_ip");
+            self.warn(
+                &path,
+                format!("{per_ip} is never reached, because total is {total}"),
+            );
+        }
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        limit::connections::Settings {
+            total: count(total),
+            per_ip: count(per_ip),
+        }
+    }
+
+    fn observability(
+        &mut self,
+        section: &model::Observability,
+        read_secret: ReadSecret<'_>,
+    ) -> Observability {
+        Observability {
+            metrics: self.metrics(&section.metrics.0),
+            admin: self.admin(&section.admin.0, read_secret),
+            access_log: AccessLog {
+                format: match section.access_log.0.format {
+                    model::LogFormat::Auto => LogFormat::Auto,
+                    model::LogFormat::Json => LogFormat::Json,
+                    model::LogFormat::Text => LogFormat::Text,
+                    model::LogFormat::Off => LogFormat::Off,
+                },
+            },
+            request_id: headers::request_id::Settings {
+                header: self.header(
+                    "observability.request_id.header",
+                    &section.request_id.header,
+                ),
+                trust: section.request_id.trust.0,
+            },
+            cache_status: section.cache_status.0,
+        }
+    }
+
+    fn reload(&mut self, reload: &model::Reload) -> Reload {
+        const POLL_MIN: Period = Period(std::time::Duration::from_millis(100));
+        if !reload.poll.0.is_zero() && reload.poll < POLL_MIN {
+            let found = reload.poll;
+            self.fail(
+                &KeyPath::of("reload.poll"),
+                format!("must be 0s (never) or at least {POLL_MIN}, found {found}"),
+            );
+        }
+        Reload {
+            watch: reload.watch.0,
+            poll: reload.poll.0,
+        }
+    }
+}
+
+fn threads(threads: model::Threads) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    threads
+        .0
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or_else(cores)
+}

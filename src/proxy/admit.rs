@@ -1,0 +1,199 @@
+//! The first phase: read the head, find the route, look into the cache.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::SystemTime;
+
+use http::{HeaderMap, Version, header};
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
+
+use super::ctx::{Admitted, Ctx};
+use super::{Shared, respond, upstream};
+use crate::cache::key::Key;
+use crate::cache::policy;
+use crate::cache::reuse::{Reuse, reuse};
+use crate::cache::status::Outcome;
+use crate::config::Mode;
+use crate::headers::request_id;
+use crate::reason::Reason;
+
+/// Admits one request. `true` means that it was answered here.
+pub(super) async fn admit(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+    let admitted = describe(shared, session, ctx);
+    let upgrade = admitted.upgrade;
+    ctx.admitted = Some(admitted);
+    if upgrade {
+        // A tunnel may stay silent for as long as its two ends like.
+        session.set_read_timeout(None);
+    }
+    refuse_large_body(session, ctx)?;
+    look_up(shared, session, ctx).await
+}
+
+/// Finds out everything about the request that later phases need.
+fn describe(shared: &Shared, session: &Session, ctx: &Ctx) -> Admitted {
+    let snapshot = &ctx.snapshot;
+    let request = session.req_header();
+    let peer = peer_ip(session);
+    let host = host(request);
+    let trusted = snapshot.client_ip.is_trusted(peer);
+    let (route, captures) = snapshot.route(&request.method, host, request.uri.path());
+    Admitted {
+        route: route.name.clone(),
+        rule: route.rule(&captures),
+        compression: route.compression,
+        scheme: scheme(&request.headers, trusted),
+        client: snapshot.client_ip.client(peer, &request.headers),
+        request_id: request_id::accept_or_make(
+            &snapshot.observability.request_id,
+            &request.headers,
+            shared.metrics.fresh_id(),
+        ),
+        key: None,
+        sequence: 0,
+        upgrade: session.is_upgrade_req(),
+    }
+}
+
+/// The scheme that the client used: ours, unless a trusted proxy in front says that it ended TLS.
+fn scheme(headers: &HeaderMap, trusted: bool) -> &'static str {
+    let said = headers.get("x-forwarded-proto").filter(|_| trusted);
+    match said {
+        Some(proto) if proto.as_bytes().eq_ignore_ascii_case(b"https") => "https",
+        _ => "http",
+    }
+}
+
+/// The address at the other end of the connection.
+pub(super) fn peer_ip(session: &Session) -> IpAddr {
+    session
+        .client_addr()
+        .and_then(|addr| addr.as_inet())
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |addr| addr.ip().to_canonical())
+}
+
+/// The host that the request is for (RFC 9110 §7.2): the target's authority, else `Host`.
+pub(super) fn host(request: &RequestHeader) -> &str {
+    request
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| request.headers.get(header::HOST)?.to_str().ok())
+        .unwrap_or_default()
+}
+
+/// Refuses a body that is announced too large, before a byte of it was read (RFC 9110 §15.5.14).
+fn refuse_large_body(session: &Session, ctx: &mut Ctx) -> Result<()> {
+    let announced = content_length(&session.req_header().headers);
+    bound_body(announced.unwrap_or(0), ctx)
+}
+
+/// Counts body bytes on their way to the app, and refuses the one that is too many.
+pub(super) fn count_body(chunk: Option<&bytes::Bytes>, ctx: &mut Ctx) -> Result<()> {
+    // What flows through a tunnel is not a body.
+    if ctx.admitted.as_ref().is_some_and(|admitted| admitted.upgrade) {
+        return Ok(());
+    }
+    if let Some(chunk) = chunk {
+        ctx.request_bytes += chunk.len() as u64;
+        if ctx.upstream.first_byte.is_none() {
+            upstream::await_first_byte(ctx);
+        }
+    }
+    bound_body(ctx.request_bytes, ctx)
+}
+
+fn bound_body(bytes: u64, ctx: &mut Ctx) -> Result<()> {
+    let max = ctx.snapshot.body_bytes_max;
+    if max == 0 || bytes <= max {
+        return Ok(());
+    }
+    ctx.failure = Some(Reason::BodyTooLarge);
+    Error::e_explain(ErrorType::HTTPStatus(413), "request body over limits.body")
+}
+
+/// The value of `Content-Length`, when it is a number.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Looks into the cache; answers from it when it may.
+async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+    let now = SystemTime::now();
+    let key = match bypass(session, ctx) {
+        Ok(()) => key(session.req_header(), ctx),
+        Err(reason) => {
+            ctx.outcome = Outcome::Bypass(reason);
+            return Ok(false);
+        }
+    };
+    let entry = shared.memory.get(&key);
+    let decision = entry.as_ref().map(|entry| {
+        let purged = shared.generations.is_purged(&entry.slots, entry.sequence);
+        reuse(entry, &policy_request(session, ctx), purged, now)
+    });
+    match (entry, decision) {
+        (Some(entry), Some(Reuse::Serve { age, ttl })) => {
+            ctx.outcome = Outcome::Hit { ttl: i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX) };
+            respond::from_cache(shared, session, ctx, &key, entry, age).await?;
+            return Ok(true);
+        }
+        (_, decision) => {
+            let found = decision.and_then(|decision| match decision {
+                Reuse::Miss(reason) => Some(reason),
+                Reuse::Serve { .. } => None,
+            });
+            ctx.outcome = Outcome::Miss { found, stored: false, why: None };
+        }
+    }
+    if let Err(reason) = policy::forward(&policy_request(session, ctx)) {
+        ctx.failure = Some(reason);
+        ctx.outcome = Outcome::Refused(reason);
+        return Error::e_explain(ErrorType::HTTPStatus(504), reason.text());
+    }
+    if let Some(admitted) = &mut ctx.admitted {
+        admitted.key = Some(key);
+        // Read before the app is asked: a purge from now on must win over what it answers.
+        admitted.sequence = shared.generations.sequence();
+    }
+    Ok(false)
+}
+
+/// Why this request goes past the cache, if it does.
+fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
+    let snapshot = &ctx.snapshot;
+    let Some(admitted) = &ctx.admitted else { return Err(Reason::Internal) };
+    if snapshot.mode == Mode::Off {
+        return Err(Reason::CacheOff);
+    }
+    // Paths that differ in bytes that are not UTF-8 look alike in `uri`, hence in the key.
+    if !session.req_header().raw_path_is_utf8() {
+        return Err(Reason::RequestTarget);
+    }
+    let has_body = !session.is_body_empty();
+    let request = policy::Request { has_body, ..policy_request(session, ctx) };
+    policy::lookup(&request, &snapshot.cache, &admitted.rule)
+}
+
+/// The request as the pure layer sees it.
+pub(super) fn policy_request<'a>(session: &'a Session, ctx: &Ctx) -> policy::Request<'a> {
+    let request = session.req_header();
+    policy::Request {
+        method: &request.method,
+        headers: &request.headers,
+        has_body: false,
+        scheme: ctx.scheme(),
+        host: host(request),
+    }
+}
+
+fn key(request: &RequestHeader, ctx: &Ctx) -> Key {
+    let uri = &request.uri;
+    Key::new(ctx.scheme(), host(request), uri.path(), uri.query(), &ctx.snapshot.cache.query)
+}
+
+/// Whether the client understands chunked bodies and keep-alive by default.
+pub(super) fn is_http11_or_later(request: &RequestHeader) -> bool {
+    !matches!(request.version, Version::HTTP_09 | Version::HTTP_10)
+}

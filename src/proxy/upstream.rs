@@ -1,0 +1,156 @@
+//! Towards the app: which address, which bounds, which head.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+
+use super::admit::{host, peer_ip};
+use super::ctx::Ctx;
+use super::Shared;
+use crate::config::Timeouts;
+use crate::headers::hop_by_hop;
+use crate::reason::Reason;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// What we call ourselves in `Via` (RFC 9110 §7.6.3).
+pub(super) const VIA: HeaderValue = HeaderValue::from_static("1.1 vestibule");
+
+/// Chooses the address of this attempt and the bounds on it.
+pub(super) async fn peer(
+    shared: &Shared,
+    session: &Session,
+    ctx: &mut Ctx,
+) -> Result<Box<HttpPeer>> {
+    let upstream = &ctx.snapshot.upstream;
+    let addresses = match shared.resolver.resolve(&upstream.host, upstream.port).await {
+        Ok(addresses) => addresses,
+        Err(e) => {
+            ctx.failure = Some(Reason::UpstreamResolve);
+            return Err(Error::because(ErrorType::ConnectError, "resolving the app", e).into_up());
+        }
+    };
+    let address = addresses[ctx.upstream.attempts % addresses.len()];
+    ctx.upstream.attempts += 1;
+    let mut peer = HttpPeer::new(address, false, String::new());
+    bound(&mut peer, &upstream.timeouts, session.is_upgrade_req());
+    Ok(Box::new(peer))
+}
+
+/// Sets every timeout that pingora leaves open.
+fn bound(peer: &mut HttpPeer, timeouts: &Timeouts, upgrade: bool) {
+    let options = &mut peer.options;
+    options.connection_timeout = some(timeouts.connect);
+    options.total_connection_timeout = some(timeouts.connect);
+    // pingora has one timer for each read, of head and body alike: it gets the longer of the two
+    // bounds, and the deadline on the connection cuts the wait for the first byte.
+    let read = match (some(timeouts.first_byte), some(timeouts.between_bytes)) {
+        (Some(first), Some(between)) => Some(first.max(between)),
+        _ => None,
+    };
+    options.read_timeout = read.filter(|_| !upgrade);
+    options.write_timeout = some(timeouts.between_bytes).filter(|_| !upgrade);
+    options.idle_timeout = some(timeouts.idle);
+}
+
+/// In the configuration a bound of zero means none.
+fn some(bound: Duration) -> Option<Duration> {
+    (!bound.is_zero()).then_some(bound)
+}
+
+/// A failed connect may be tried again on the name's next address: nothing was sent yet.
+pub(super) fn connect_failed(ctx: &Ctx, mut error: Box<Error>) -> Box<Error> {
+    let refused = matches!(error.etype(), ErrorType::ConnectRefused | ErrorType::ConnectNoRoute);
+    error.set_retry(refused && ctx.upstream.attempts < 2);
+    error
+}
+
+/// Writes the head that the app gets.
+pub(super) fn request_head(
+    session: &Session,
+    request: &mut RequestHeader,
+    ctx: &mut Ctx,
+) -> Result<()> {
+    ctx.upstream.sent = Some(Instant::now());
+    await_first_byte(ctx);
+    forwarded(session, request, ctx)?;
+    request.append_header(header::VIA, VIA)?;
+    let Some(admitted) = &ctx.admitted else { return Ok(()) };
+    let id = &ctx.snapshot.observability.request_id.header;
+    request.insert_header(id.clone(), admitted.request_id.clone())?;
+    if admitted.key.is_some() && admitted.compression && ctx.snapshot.compression.enabled {
+        // We store one uncoded body for everybody and code it ourselves.
+        request.remove_header(&header::ACCEPT_ENCODING);
+    }
+    Ok(())
+}
+
+/// Starts the wait for the answer's head anew: with the request's head, and with each part of its
+/// body, because an upload may rightly take longer than the app may think.
+pub(super) fn await_first_byte(ctx: &Ctx) {
+    let bound = some(ctx.snapshot.upstream.timeouts.first_byte);
+    let first_byte = bound.map(|bound| Instant::now() + bound);
+    ctx.wait_until(earlier(first_byte, total(ctx)));
+}
+
+/// Says who asked, by which name and scheme. What an untrusted client claims of itself is dropped.
+fn forwarded(session: &Session, request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
+    let peer = peer_ip(session);
+    let trusted = ctx.snapshot.client_ip.is_trusted(peer);
+    let hops: Vec<&str> = match trusted {
+        true => request.headers.get_all(&X_FORWARDED_FOR).iter().flat_map(|v| v.to_str()).collect(),
+        false => Vec::new(),
+    };
+    let chain = hops.into_iter().chain([peer.to_string().as_str()]).collect::<Vec<_>>().join(", ");
+    request.insert_header(X_FORWARDED_FOR, chain)?;
+    if !trusted || !request.headers.contains_key(&X_FORWARDED_PROTO) {
+        request.insert_header(X_FORWARDED_PROTO, ctx.scheme())?;
+    }
+    if !trusted || !request.headers.contains_key(&X_FORWARDED_HOST) {
+        request.insert_header(X_FORWARDED_HOST, host(session.req_header()))?;
+    }
+    if !trusted {
+        request.remove_header(&header::FORWARDED);
+    }
+    Ok(())
+}
+
+/// The app has answered: from here on only the total bound holds, and hop-by-hop fields end here.
+pub(super) fn answered(response: &mut ResponseHeader, ctx: &mut Ctx) {
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        return ctx.wait_until(None);
+    }
+    if response.status.is_informational() {
+        return;
+    }
+    ctx.upstream.first_byte = ctx.upstream.sent.map(|sent| sent.elapsed());
+    ctx.wait_until(total(ctx));
+    // RFC 9110 §7.6.1. `Transfer-Encoding` stays: it tells pingora how to frame the body.
+    for name in hop_by_hop::names_in_connection(&response.headers) {
+        if name != header::TRANSFER_ENCODING && name != header::CONTENT_LENGTH {
+            response.remove_header(&name);
+        }
+    }
+    for name in ["keep-alive", "proxy-connection", "upgrade", "trailer"] {
+        response.remove_header(name);
+    }
+}
+
+/// When `upstream.timeouts.total` ends the exchange.
+fn total(ctx: &Ctx) -> Option<Instant> {
+    let bound = some(ctx.snapshot.upstream.timeouts.total)?;
+    Some(ctx.started + bound)
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
