@@ -66,6 +66,8 @@ reasons! {
     RequestRange => "REQUEST_RANGE", Bypass, "The request asks for a range of a response that is not stored.";
     /// A GET with a body has no defined meaning for a cache (RFC 9110 §9.3.1).
     RequestBody => "REQUEST_BODY", Bypass, "The request carries a body.";
+    /// RFC 9112 §3.2: two such targets may look alike in the key.
+    RequestTarget => "REQUEST_TARGET", Bypass, "The request target holds bytes that are not UTF-8.";
     /// RFC 9111 §5.2.1.5.
     RequestNoStore => "REQUEST_NO_STORE", Bypass, "The request says `Cache-Control: no-store`.";
     /// RFC 9111 §5.2: part of the field is outside the grammar and may hide a directive.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_128;
+use twox_hash::XxHash3_128;
 
 /// A parameter name, or the beginning of one followed by `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +153,7 @@ impl Key {
             None => full.extend_from_slice(&ABSENT.to_le_bytes()),
         }
         Self {
-            hash: xxh3_128(&full),
+            hash: XxHash3_128::oneshot(&full),
             full: full.into(),
         }
     }

@@ -4,8 +4,10 @@
 //! purged; a purge marks one slot. Two names that fall into the same slot are purged together:
 //! that costs a fetch and never leaves a purged answer in use.
 
+use std::hash::Hasher;
+
 use http::HeaderMap;
-use xxhash_rust::xxh3::Xxh3Default;
+use twox_hash::XxHash3_64;
 
 use super::key::Key;
 use crate::reason::Reason;
@@ -149,13 +151,13 @@ fn scope(host: &str) -> String {
 }
 
 fn slot(kind: u8, parts: &[&str]) -> Slot {
-    let mut hash = Xxh3Default::new();
-    hash.update(&[kind]);
+    let mut hash = XxHash3_64::new();
+    hash.write(&[kind]);
     for part in parts {
-        hash.update(&(part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
+        hash.write(&(part.len() as u64).to_le_bytes());
+        hash.write(part.as_bytes());
     }
-    let index = hash.digest() % SLOTS as u64;
+    let index = hash.finish() % SLOTS as u64;
     Slot(u32::try_from(index).expect("there are fewer slots than 2^32"))
 }
 

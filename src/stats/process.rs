@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A look at the process.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Process {
     /// Memory in RAM.
     pub rss_bytes: u64,
