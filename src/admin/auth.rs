@@ -1,10 +1,10 @@
 //! The admin port's token.
 
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde_json::json;
 
 use super::Admin;
@@ -17,7 +17,11 @@ pub(super) async fn require_token(
     next: Next,
 ) -> Response {
     let snapshot = admin.shared.live.full();
-    let token = snapshot.observability.admin.as_ref().and_then(|admin| admin.token.as_deref());
+    let token = snapshot
+        .observability
+        .admin
+        .as_ref()
+        .and_then(|admin| admin.token.as_deref());
     let given = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -39,7 +43,10 @@ pub(super) async fn require_token(
 
 /// Compares in a time that does not tell how much of a guess was right.
 fn same(a: &str, b: &str) -> bool {
-    let differ = a.bytes().zip(b.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
+    let differ = a
+        .bytes()
+        .zip(b.bytes())
+        .fold(0, |acc, (a, b)| acc | (a ^ b));
     a.len() == b.len() && differ == 0
 }
 
@@ -49,9 +56,12 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_counts() {
-        for (a, b, expected) in
-            [("abc", "abc", true), ("abc", "abd", false), ("ab", "abc", false), ("", "", true)]
-        {
+        for (a, b, expected) in [
+            ("abc", "abc", true),
+            ("abc", "abd", false),
+            ("ab", "abc", false),
+            ("", "", true),
+        ] {
             assert_eq!(same(a, b), expected, "{a} {b}");
         }
     }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::{Admin, stage};
+use crate::config::reload::Outcome;
 
 /// `/livez`: the process answers.
 pub(super) async fn live() -> &'static str {
@@ -21,8 +22,13 @@ pub(super) async fn live() -> &'static str {
 /// good one, and says so here and in `vestibule_config_last_reload_successful`.
 pub(super) async fn ready(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Response {
     let draining = admin.shared.lifecycle.is_draining();
-    let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let verbose = query.is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
+    let status = if draining {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    let verbose =
+        query.is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
     let text = match (verbose, draining) {
         (true, _) => describe(&admin),
         (false, true) => "draining\n".to_owned(),
@@ -39,25 +45,37 @@ fn describe(admin: &Admin) -> String {
         stage(&admin.shared),
         admin.shared.lifecycle.in_flight(),
         config.generation,
-        if config.successful { "ok" } else { "the last edit was rejected; the one before is in force" },
+        if config.successful {
+            "ok"
+        } else {
+            "the last edit was rejected; the one before is in force"
+        },
     );
     for line in config.error.iter().flat_map(|error| error.lines()) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {line}");
     }
     if !config.pending_restart.is_empty() {
-        let _ = writeln!(text, "needs a restart: {}", config.pending_restart.join(", "));
+        let _ = writeln!(
+            text,
+            "needs a restart: {}",
+            config.pending_restart.join(", ")
+        );
     }
     text
 }
 
 /// `POST /v1/reload`: reads the file now and says what came of it.
 pub(super) async fn reload(State(admin): State<Admin>) -> Response {
-    match admin.reloader.reload().await {
+    match admin.reload.reload().await {
         Ok(outcome) => {
             let status = admin.shared.live.status();
+            let result = match outcome {
+                Outcome::Applied { .. } => "applied",
+                Outcome::Unchanged => "unchanged",
+            };
             Json(json!({
-                "result": outcome.label(),
+                "result": result,
                 "generation": status.generation,
                 "needs_restart": status.pending_restart,
             }))

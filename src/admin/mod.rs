@@ -1,1 +1,96 @@
-//! The ports for operators: metrics and health, purge and stats.
+//! The two ports for operators, served by axum apart from the traffic.
+//!
+//! - the *metrics* port is read-only: [`metrics`] (`/metrics`) and [`health`] (`/livez`, `/readyz`,
+//!   `/healthz`), for scrapers and orchestrators;
+//! - the *admin* port acts: [`purge`] (`POST /v1/purge`), [`stats`] (`GET /v1/stats`), reload. It
+//!   listens on loopback by default and asks for a token when one is configured.
+
+mod auth;
+mod health;
+mod metrics;
+mod purge;
+mod stats;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use crate::config::reload::ReloadHandle;
+use crate::proxy::{Shared, Stage};
+
+/// A request to the admin port may not be larger: a purge names at the most a few thousand tags.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What the handlers look at.
+#[derive(Clone)]
+pub struct Admin {
+    /// The proxy's shared state.
+    pub shared: Arc<Shared>,
+    /// Every metric of the process.
+    pub registry: Arc<Registry>,
+    /// Reads the configuration anew on request.
+    pub reload: ReloadHandle,
+}
+
+impl Admin {
+    /// The routes of the read-only port; `path` is where the metrics are.
+    #[must_use]
+    pub fn metrics_routes(&self, path: &str) -> Router {
+        Router::new()
+            .route(path, get(metrics::scrape))
+            .route("/livez", get(health::live))
+            .route("/readyz", get(health::ready))
+            .route("/healthz", get(health::ready))
+            .with_state(self.clone())
+    }
+
+    /// The routes of the port that acts.
+    #[must_use]
+    pub fn admin_routes(&self) -> Router {
+        let auth = middleware::from_fn_with_state(self.clone(), auth::require_token);
+        Router::new()
+            .route("/v1/purge", post(purge::purge))
+            .route("/v1/stats", get(stats::stats))
+            .route("/v1/reload", post(health::reload))
+            .layer(auth)
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .with_state(self.clone())
+    }
+}
+
+/// Binds one of the two ports.
+///
+/// # Errors
+/// When the address is taken or not permitted; the text names it and its key.
+pub async fn bind(key: &str, address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|e| io::Error::new(e.kind(), format!("{key}: cannot listen on {address}: {e}")))
+}
+
+/// Serves until the runtime ends: operators may look while the process drains.
+pub async fn serve(listener: TcpListener, routes: Router) {
+    if let Err(e) = axum::serve(listener, routes).await {
+        log::error!("an operators' port ended: {e}");
+    }
+}
+
+/// Whether the process takes traffic, in words.
+fn stage(shared: &Shared) -> &'static str {
+    match shared.lifecycle.stage() {
+        Stage::Serving => "serving",
+        Stage::Draining | Stage::Closing => "draining",
+    }
+}
+
+/// Seconds as a number, for JSON.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}

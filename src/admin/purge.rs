@@ -68,7 +68,10 @@ fn targets(order: Order, query: &QueryRule) -> Result<Vec<Target>, String> {
         if tag.trim().is_empty() {
             return Err("an empty tag".to_owned());
         }
-        targets.push(Target::Tag { host: host.clone(), tag: tag.trim().to_owned() });
+        targets.push(Target::Tag {
+            host: host.clone(),
+            tag: tag.trim().to_owned(),
+        });
     }
     if order.all {
         targets.push(Target::All);
@@ -76,16 +79,24 @@ fn targets(order: Order, query: &QueryRule) -> Result<Vec<Target>, String> {
     match targets.len() {
         0 => Err("nothing to purge: give `tags`, `urls`, `host` or `all`".to_owned()),
         1..=TARGETS_MAX => Ok(targets),
-        n => Err(format!("{n} targets; at the most {TARGETS_MAX} in one request")),
+        n => Err(format!(
+            "{n} targets; at the most {TARGETS_MAX} in one request"
+        )),
     }
 }
 
 fn key(url: &str, query: &QueryRule) -> Result<Key, String> {
-    let uri: http::Uri = url.parse().map_err(|e| format!("`{url}` is not a URL: {e}"))?;
+    let uri: http::Uri = url
+        .parse()
+        .map_err(|e| format!("`{url}` is not a URL: {e}"))?;
     match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme), Some(host)) => {
-            Ok(Key::new(scheme, host.as_str(), uri.path(), uri.query(), query))
-        }
+        (Some(scheme), Some(host)) => Ok(Key::new(
+            scheme,
+            host.as_str(),
+            uri.path(),
+            uri.query(),
+            query,
+        )),
         _ => Err(format!("`{url}` is not absolute: write http://host/path")),
     }
 }
@@ -102,7 +113,11 @@ mod tests {
     fn orders() {
         let cases = [
             ("tags", r#"{"tags":["a","b"]}"#, Some(2)),
-            ("tags of a host", r#"{"tags":["a"],"host":"Example.org"}"#, Some(1)),
+            (
+                "tags of a host",
+                r#"{"tags":["a"],"host":"Example.org"}"#,
+                Some(1),
+            ),
             ("a host", r#"{"host":"example.org"}"#, Some(1)),
             ("urls", r#"{"urls":["http://example.org/x?y=1"]}"#, Some(1)),
             ("all", r#"{"all":true}"#, Some(1)),
@@ -112,7 +127,9 @@ mod tests {
         ];
         for (case, body, expected) in cases {
             let order: Order = serde_json::from_str(body).expect(case);
-            let found = targets(order, &QueryRule::default()).ok().map(|targets| targets.len());
+            let found = targets(order, &QueryRule::default())
+                .ok()
+                .map(|targets| targets.len());
             assert_eq!(found, expected, "{case}");
         }
     }

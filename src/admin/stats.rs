@@ -9,8 +9,10 @@ use serde_json::{Map, Value, json};
 use super::{Admin, stage};
 use crate::stats::process;
 
-const WINDOWS: [(&str, Duration); 2] =
-    [("1m", Duration::from_secs(60)), ("5m", Duration::from_secs(300))];
+const WINDOWS: [(&str, Duration); 2] = [
+    ("1m", Duration::from_secs(60)),
+    ("5m", Duration::from_secs(300)),
+];
 
 /// Everything at a glance.
 pub(super) async fn stats(State(admin): State<Admin>) -> Json<Value> {

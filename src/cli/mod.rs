@@ -201,7 +201,7 @@ fn tell(failure: &Failure) -> ExitCode {
 }
 
 /// One line for each problem and one that counts them.
-fn listed(Problems(problems): &Problems) -> Vec<String> {
+fn listed(problems: &Problems) -> Vec<String> {
     let s = if problems.len() == 1 { "" } else { "s" };
     let mut lines: Vec<_> = problems.iter().map(Problem::to_string).collect();
     lines.push(format!(

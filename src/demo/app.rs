@@ -154,7 +154,10 @@ fn router(admin: Option<SocketAddr>) -> Router {
 fn page(admin: Option<SocketAddr>) -> Page {
     let admin = admin.map_or_else(|| "127.0.0.1:9091".to_owned(), |a| a.to_string());
     let html = include_str!("page.html").replace("{{admin}}", &admin);
-    let etag = format!("\"{:016x}\"", xxhash_rust::xxh3::xxh3_64(html.as_bytes()));
+    let etag = format!(
+        "\"{:016x}\"",
+        twox_hash::XxHash3_64::oneshot(html.as_bytes())
+    );
     Page { html, etag }
 }
 

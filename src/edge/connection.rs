@@ -89,9 +89,13 @@ impl Connection {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = self.deadline.at() else { return Poll::Pending };
+        let Some(at) = self.deadline.at() else {
+            return Poll::Pending;
+        };
         let at = tokio::time::Instant::from_std(at);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if timer.deadline() != at {
             timer.as_mut().reset(at);
         }
@@ -191,11 +195,16 @@ impl AsyncWrite for Connection {
             return Poll::Ready(Ok(len));
         }
         self.fresh = false;
-        if self.held.is_empty() {
+        let written = if self.held.is_empty() {
             Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
         } else {
             self.poll_write_behind_held(cx, bufs)
+        };
+        if written.is_ready() {
+            // A client that reads slowly is no fault of the app's.
+            self.deadline.moved();
         }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -257,9 +266,7 @@ impl GetTimingDigest for Connection {
 }
 
 impl GetProxyDigest for Connection {
-    fn get_proxy_digest(
-        &self,
-    ) -> Option<Arc<pingora::protocols::raw_connect::ProxyDigest>> {
+    fn get_proxy_digest(&self) -> Option<Arc<pingora::protocols::raw_connect::ProxyDigest>> {
         None
     }
 }

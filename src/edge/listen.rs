@@ -44,15 +44,27 @@ impl Bound {
 pub fn bind(listener: &Listener) -> io::Result<Bound> {
     let bind = || {
         let address = listener.address;
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
         // Lets a restarted process bind while connections of the old one are in TIME_WAIT.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    bind().map(|bound| Bound { listener: bound, http2: listener.http2 }).map_err(|e| {
-        io::Error::new(e.kind(), format!("cannot listen on {}: {e}", listener.address))
-    })
+    bind()
+        .map(|bound| Bound {
+            listener: bound,
+            http2: listener.http2,
+        })
+        .map_err(|e| {
+            io::Error::new(
+                e.kind(),
+                format!("cannot listen on {}: {e}", listener.address),
+            )
+        })
 }
 
 /// Accepts until the drain begins, then takes in what the kernel had already queued and closes.
@@ -93,7 +105,10 @@ async fn draining(shutdown: &mut ShutdownWatch) {
 fn admit(edge: &Arc<Edge>, stream: TcpStream, peer: SocketAddr, http2: bool) {
     let snapshot = edge.live.load();
     let ip = peer.ip().to_canonical();
-    let permit = match edge.connections.acquire(&snapshot.connections, bucket(&snapshot, ip)) {
+    let permit = match edge
+        .connections
+        .acquire(&snapshot.connections, bucket(&snapshot, ip))
+    {
         Ok(permit) => permit,
         Err(reason) => {
             edge.metrics.refused(reason);

@@ -23,7 +23,9 @@ pub(super) async fn connection(edge: Arc<Edge>, mut connection: Connection, http
     };
     match h2 {
         Some(true) => {
-            edge.proxy.process_new(Box::new(connection), &edge.shutdown).await;
+            edge.proxy
+                .process_new(Box::new(connection), &edge.shutdown)
+                .await;
         }
         Some(false) => http1(&edge, connection).await,
         None => {}
@@ -50,7 +52,9 @@ async fn http1(edge: &Edge, connection: Connection) {
         session.set_keepalive(Some(IDLE_SECONDS));
         session.set_connection_user_context(Some(Box::new(deadline.clone())));
         let done = edge.proxy.process_new_http(session, &edge.shutdown).await;
-        let Some((stream, settings)) = done.map(|done| done.consume()) else { return };
+        let Some((stream, settings)) = done.map(|done| done.consume()) else {
+            return;
+        };
         session = ServerSession::new_http1(stream);
         if let Some(settings) = settings {
             settings.apply_to_session(&mut session);

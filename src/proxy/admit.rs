@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
 use super::ctx::{Admitted, Ctx};
-use super::{Shared, respond, upstream};
+use super::{Shared, respond, upstream, websocket};
 use crate::cache::key::Key;
 use crate::cache::policy;
 use crate::cache::reuse::{Reuse, reuse};
@@ -20,12 +20,11 @@ use crate::reason::Reason;
 
 /// Admits one request. `true` means that it was answered here.
 pub(super) async fn admit(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-    let admitted = describe(shared, session, ctx);
-    let upgrade = admitted.upgrade;
-    ctx.admitted = Some(admitted);
-    if upgrade {
-        // A tunnel may stay silent for as long as its two ends like.
-        session.set_read_timeout(None);
+    ctx.admitted = Some(describe(shared, session, ctx));
+    if websocket::is_handshake(session.req_header()) {
+        ctx.outcome = Outcome::Bypass(Reason::Upgrade);
+        websocket::relay(shared, session, ctx).await?;
+        return Ok(true);
     }
     refuse_large_body(session, ctx)?;
     look_up(shared, session, ctx).await
@@ -52,7 +51,6 @@ fn describe(shared: &Shared, session: &Session, ctx: &Ctx) -> Admitted {
         ),
         key: None,
         sequence: 0,
-        upgrade: session.is_upgrade_req(),
     }
 }
 
@@ -70,7 +68,9 @@ pub(super) fn peer_ip(session: &Session) -> IpAddr {
     session
         .client_addr()
         .and_then(|addr| addr.as_inet())
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |addr| addr.ip().to_canonical())
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |addr| {
+            addr.ip().to_canonical()
+        })
 }
 
 /// The host that the request is for (RFC 9110 §7.2): the target's authority, else `Host`.
@@ -91,10 +91,6 @@ fn refuse_large_body(session: &Session, ctx: &mut Ctx) -> Result<()> {
 
 /// Counts body bytes on their way to the app, and refuses the one that is too many.
 pub(super) fn count_body(chunk: Option<&bytes::Bytes>, ctx: &mut Ctx) -> Result<()> {
-    // What flows through a tunnel is not a body.
-    if ctx.admitted.as_ref().is_some_and(|admitted| admitted.upgrade) {
-        return Ok(());
-    }
     if let Some(chunk) = chunk {
         ctx.request_bytes += chunk.len() as u64;
         if ctx.upstream.first_byte.is_none() {
@@ -115,7 +111,12 @@ fn bound_body(bytes: u64, ctx: &mut Ctx) -> Result<()> {
 
 /// The value of `Content-Length`, when it is a number.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// Looks into the cache; answers from it when it may.
@@ -135,7 +136,9 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
     });
     match (entry, decision) {
         (Some(entry), Some(Reuse::Serve { age, ttl })) => {
-            ctx.outcome = Outcome::Hit { ttl: i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX) };
+            ctx.outcome = Outcome::Hit {
+                ttl: i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX),
+            };
             respond::from_cache(shared, session, ctx, &key, entry, age).await?;
             return Ok(true);
         }
@@ -144,7 +147,11 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
                 Reuse::Miss(reason) => Some(reason),
                 Reuse::Serve { .. } => None,
             });
-            ctx.outcome = Outcome::Miss { found, stored: false, why: None };
+            ctx.outcome = Outcome::Miss {
+                found,
+                stored: false,
+                why: None,
+            };
         }
     }
     if let Err(reason) = policy::forward(&policy_request(session, ctx)) {
@@ -163,7 +170,9 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
 /// Why this request goes past the cache, if it does.
 fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
     let snapshot = &ctx.snapshot;
-    let Some(admitted) = &ctx.admitted else { return Err(Reason::Internal) };
+    let Some(admitted) = &ctx.admitted else {
+        return Err(Reason::Internal);
+    };
     if snapshot.mode == Mode::Off {
         return Err(Reason::CacheOff);
     }
@@ -172,7 +181,10 @@ fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
         return Err(Reason::RequestTarget);
     }
     let has_body = !session.is_body_empty();
-    let request = policy::Request { has_body, ..policy_request(session, ctx) };
+    let request = policy::Request {
+        has_body,
+        ..policy_request(session, ctx)
+    };
     policy::lookup(&request, &snapshot.cache, &admitted.rule)
 }
 
@@ -190,7 +202,13 @@ pub(super) fn policy_request<'a>(session: &'a Session, ctx: &Ctx) -> policy::Req
 
 fn key(request: &RequestHeader, ctx: &Ctx) -> Key {
     let uri = &request.uri;
-    Key::new(ctx.scheme(), host(request), uri.path(), uri.query(), &ctx.snapshot.cache.query)
+    Key::new(
+        ctx.scheme(),
+        host(request),
+        uri.path(),
+        uri.query(),
+        &ctx.snapshot.cache.query,
+    )
 }
 
 /// Whether the client understands chunked bodies and keep-alive by default.

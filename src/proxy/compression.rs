@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
+use pingora::ErrorType::InternalError;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
-use pingora::ErrorType::InternalError;
 use pingora::{OrErr, Result};
 
 use super::Shared;
@@ -42,7 +42,10 @@ pub(super) fn decide(
     ctx: &Ctx,
 ) -> Verdict {
     let settings = &ctx.snapshot.compression;
-    let route = ctx.admitted.as_ref().is_some_and(|admitted| admitted.compression);
+    let route = ctx
+        .admitted
+        .as_ref()
+        .is_some_and(|admitted| admitted.compression);
     if !settings.enabled || !route {
         return Verdict::Leave(Reason::CompressionOff);
     }
@@ -81,7 +84,11 @@ pub(super) fn begin(
             // The answer to HEAD has the fields of the answer to GET (RFC 9110 §9.3.2), no body.
             if request.method != Method::HEAD {
                 let encoder = Some(Encoder::new(coding, &ctx.snapshot.compression.levels));
-                ctx.coder = Some(Coder { encoder, coding, flush });
+                ctx.coder = Some(Coder {
+                    encoder,
+                    coding,
+                    flush,
+                });
             }
         }
     }
@@ -116,19 +123,27 @@ pub(super) fn code(
     end: bool,
     ctx: &mut Ctx,
 ) -> Result<()> {
-    let Some(coder) = &mut ctx.coder else { return Ok(()) };
-    let Some(mut encoder) = coder.encoder.take() else { return Ok(()) };
+    let Some(coder) = &mut ctx.coder else {
+        return Ok(());
+    };
+    let Some(mut encoder) = coder.encoder.take() else {
+        return Ok(());
+    };
     let piece = body.take().unwrap_or_default();
     let mut coded = match piece.is_empty() {
         true => Bytes::new(),
-        false => encoder.push(&piece, coder.flush && !end).or_err(InternalError, CODER)?,
+        false => encoder
+            .push(&piece, coder.flush && !end)
+            .or_err(InternalError, CODER)?,
     };
     if end {
         coded = join(coded, encoder.finish().or_err(InternalError, CODER)?);
     } else {
         coder.encoder = Some(encoder);
     }
-    shared.compression.coded(coder.coding, piece.len() as u64, coded.len() as u64);
+    shared
+        .compression
+        .coded(coder.coding, piece.len() as u64, coded.len() as u64);
     *body = (!coded.is_empty()).then_some(coded);
     Ok(())
 }

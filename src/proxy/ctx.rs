@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
+use super::Shared;
 use super::compression::Coder;
 use super::deadline::Deadline;
 use super::fill::Fill;
 use super::lifecycle::InFlight;
-use super::Shared;
+use crate::cache::Rule;
 use crate::cache::key::Key;
 use crate::cache::status::Outcome;
-use crate::cache::Rule;
 use crate::config::Snapshot;
 use crate::reason::Reason;
 
@@ -37,6 +37,8 @@ pub struct Ctx {
     pub(super) upstream: UpstreamTimes,
     /// Bytes of request body seen.
     pub(super) request_bytes: u64,
+    /// Whether the connection was taken over after a 101.
+    pub(super) tunnelled: bool,
     /// Why the request failed, once it has.
     pub(super) failure: Option<Reason>,
     /// Ends the count of requests in flight when the context is dropped.
@@ -61,8 +63,6 @@ pub(super) struct Admitted {
     pub(super) key: Option<Key>,
     /// The purge sequence that held before the app was asked.
     pub(super) sequence: u64,
-    /// Whether the request asks to switch protocols.
-    pub(super) upgrade: bool,
 }
 
 /// The exchange with the app, timed.
@@ -88,6 +88,7 @@ impl Ctx {
             coder: None,
             upstream: UpstreamTimes::default(),
             request_bytes: 0,
+            tunnelled: false,
             failure: None,
             _in_flight: shared.lifecycle.begin(),
         }
@@ -95,7 +96,9 @@ impl Ctx {
 
     /// The scheme the client used.
     pub(super) fn scheme(&self) -> &'static str {
-        self.admitted.as_ref().map_or("http", |admitted| admitted.scheme)
+        self.admitted
+            .as_ref()
+            .map_or("http", |admitted| admitted.scheme)
     }
 
     /// Sets or lifts the bound on waiting, where the connection offers one.

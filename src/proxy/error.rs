@@ -17,18 +17,30 @@ pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Ctx) 
     let (status, reason) = verdict(error, ctx);
     ctx.failure = Some(reason);
     ctx.fill = None;
-    let begun = session.response_written().is_some_and(|sent| !sent.status.is_informational());
+    let begun = session
+        .response_written()
+        .is_some_and(|sent| !sent.status.is_informational());
     let Some(status) = status.filter(|_| !begun) else {
-        return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        return FailToProxy {
+            error_code: 0,
+            can_reuse_downstream: false,
+        };
     };
     // What the client gets is ours, whatever the cache meant to do with the app's answer.
     if let Outcome::Miss { found, .. } = ctx.outcome {
-        ctx.outcome = Outcome::Miss { found, stored: false, why: Some(reason) };
+        ctx.outcome = Outcome::Miss {
+            found,
+            stored: false,
+            why: Some(reason),
+        };
     }
     if let Err(e) = write(session, status, reason, ctx).await {
         log::debug!("the client left before its error page: {e}");
     }
-    FailToProxy { error_code: status.as_u16(), can_reuse_downstream: false }
+    FailToProxy {
+        error_code: status.as_u16(),
+        can_reuse_downstream: false,
+    }
 }
 
 /// The table. No status means that nobody is left to be told.
@@ -69,18 +81,14 @@ fn verdict(error: &Error, ctx: &Ctx) -> (Option<StatusCode>, Reason) {
             }
             _ => (Some(StatusCode::BAD_REQUEST), Reason::BadRequest),
         },
-        ErrorSource::Internal | ErrorSource::Unset => {
-            (Some(StatusCode::INTERNAL_SERVER_ERROR), ctx.failure.unwrap_or(Reason::Internal))
-        }
+        ErrorSource::Internal | ErrorSource::Unset => (
+            Some(StatusCode::INTERNAL_SERVER_ERROR),
+            ctx.failure.unwrap_or(Reason::Internal),
+        ),
     }
 }
 
-async fn write(
-    session: &mut Session,
-    status: StatusCode,
-    reason: Reason,
-    ctx: &Ctx,
-) -> Result<()> {
+async fn write(session: &mut Session, status: StatusCode, reason: Reason, ctx: &Ctx) -> Result<()> {
     let id = match &ctx.admitted {
         Some(admitted) => admitted.request_id.to_str().unwrap_or_default().to_owned(),
         None => String::new(),
@@ -96,13 +104,17 @@ async fn write(
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
     respond::label(&mut response, ctx)?;
     session.set_keepalive(None);
-    session.write_response_header(Box::new(response), false).await?;
+    session
+        .write_response_header(Box::new(response), false)
+        .await?;
     session.write_response_body(Some(body), true).await
 }
 
 /// Browsers name `text/html` before anything else in `Accept`; programs rarely name it at all.
 fn prefers_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| {
         let html = accept.find("text/html");
         let json = accept.find("json");
@@ -147,7 +159,11 @@ mod tests {
     #[test]
     fn html_only_for_those_who_prefer_it() {
         let cases = [
-            ("browser", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            (
+                "browser",
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                true,
+            ),
             ("curl", "*/*", false),
             ("json first", "application/json, text/html", false),
             ("fetch", "application/json", false),
@@ -167,7 +183,12 @@ mod tests {
             page(StatusCode::BAD_GATEWAY, Reason::UpstreamConnect, "abc-1"),
         ] {
             let text = String::from_utf8(body.to_vec()).expect("text");
-            for part in ["502", "UPSTREAM_CONNECT", "abc-1", Reason::UpstreamConnect.text()] {
+            for part in [
+                "502",
+                "UPSTREAM_CONNECT",
+                "abc-1",
+                Reason::UpstreamConnect.text(),
+            ] {
                 assert!(text.contains(part), "{part} in {text}");
             }
         }

@@ -45,8 +45,12 @@ pub(super) fn begin(shared: &Shared, session: &Session, response: &ResponseHeade
     if response.status.is_informational() {
         return;
     }
-    let Some(admitted) = &mut ctx.admitted else { return };
-    let Some(key) = admitted.key.take() else { return };
+    let Some(admitted) = &mut ctx.admitted else {
+        return;
+    };
+    let Some(key) = admitted.key.take() else {
+        return;
+    };
     let stored = match fill(session, response, ctx, key) {
         Ok(fill) => {
             keep(shared, ctx, fill);
@@ -58,7 +62,11 @@ pub(super) fn begin(shared: &Shared, session: &Session, response: &ResponseHeade
         }
     };
     if let Outcome::Miss { found, .. } = ctx.outcome {
-        ctx.outcome = Outcome::Miss { found, stored: stored.is_ok(), why: stored.err() };
+        ctx.outcome = Outcome::Miss {
+            found,
+            stored: stored.is_ok(),
+            why: stored.err(),
+        };
     }
 }
 
@@ -87,8 +95,7 @@ fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Re
     };
     let settings = &ctx.snapshot.cache;
     let delay = ctx.upstream.first_byte.unwrap_or_default();
-    let freshness =
-        policy::storable(&request, &answer, settings, &admitted.rule, now, delay)?;
+    let freshness = policy::storable(&request, &answer, settings, &admitted.rule, now, delay)?;
     if expected.is_some_and(|bytes| bytes > settings.object_bytes_max) {
         return Err(Reason::TooLarge);
     }
@@ -101,7 +108,9 @@ fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Re
         tags: tags::collect(&response.headers, &admitted.rule.tags)?,
     };
     let room = expected.unwrap_or(0).min(settings.object_bytes_max);
-    let room = usize::try_from(room).unwrap_or(UNKNOWN_BODY_BYTES).max(UNKNOWN_BODY_BYTES);
+    let room = usize::try_from(room)
+        .unwrap_or(UNKNOWN_BODY_BYTES)
+        .max(UNKNOWN_BODY_BYTES);
     Ok(Fill {
         key,
         head,
@@ -129,7 +138,13 @@ pub(super) fn collect(shared: &Shared, chunk: Option<&Bytes>, end: bool, ctx: &m
 
 /// Stores a whole answer, unless it was purged while it was under way.
 fn commit(shared: &Shared, fill: Fill) {
-    let Fill { key, head, body, expected, .. } = fill;
+    let Fill {
+        key,
+        head,
+        body,
+        expected,
+        ..
+    } = fill;
     if expected.is_some_and(|bytes| bytes != body.len() as u64) {
         return shared.metrics.decide(Reason::Truncated);
     }

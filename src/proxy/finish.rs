@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use pingora::Error;
 use pingora::proxy::Session;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 
 use super::Shared;
 use super::ctx::Ctx;
@@ -19,28 +20,38 @@ pub(super) fn finish(shared: &Shared, session: &Session, error: Option<&Error>, 
     ctx.wait_until(None);
     let now = Instant::now();
     let took = now.saturating_duration_since(ctx.started);
-    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    let status = match ctx.tunnelled {
+        true => 101,
+        false => session
+            .response_written()
+            .map_or(0, |response| response.status.as_u16()),
+    };
     if let Some(error) = error {
         let reason = *ctx.failure.get_or_insert(Reason::Internal);
         let first = shared.metrics.fail(reason, now);
         note(reason, error, first);
     }
     // Why an answer was not stored is counted where it was decided.
-    if let Outcome::Bypass(why) | Outcome::Miss { found: Some(why), .. } = ctx.outcome
+    if let Outcome::Bypass(why)
+    | Outcome::Miss {
+        found: Some(why), ..
+    } = ctx.outcome
         && ctx.failure.is_none()
     {
         shared.metrics.decide(why);
     }
-    let Some(admitted) = &ctx.admitted else { return };
+    let Some(admitted) = &ctx.admitted else {
+        return;
+    };
     let request = session.req_header();
     shared.metrics.finish(&Done {
         route: &admitted.route,
         method: &request.method,
         status,
         cache: ctx.outcome.label(),
-        took: (status != 101).then_some(took),
+        took: (!ctx.tunnelled).then_some(took),
     });
-    if status != 101 {
+    if !ctx.tunnelled {
         shared.routes.record(&admitted.route, took, now);
     }
     let format = ctx.snapshot.observability.access_log.format;
@@ -76,8 +87,11 @@ fn line(
     let admitted = ctx.admitted.as_ref()?;
     let request = session.req_header();
     let target = String::from_utf8_lossy(request.raw_path());
-    let reason = ctx.failure.or_else(|| ctx.outcome.reason()).map(Reason::code);
-    let now = OffsetDateTime::from(SystemTime::now()).format(&Rfc3339).unwrap_or_default();
+    let reason = ctx
+        .failure
+        .or_else(|| ctx.outcome.reason())
+        .map(Reason::code);
+    let now = timestamp();
     let seconds = took.as_secs_f64();
     if !json {
         return Some(format!(
@@ -88,12 +102,14 @@ fn line(
             session.body_bytes_sent(),
             seconds * 1000.0,
             ctx.outcome.label(),
-            reason.map(|reason| format!(" {reason}")).unwrap_or_default(),
+            reason
+                .map(|reason| format!(" {reason}"))
+                .unwrap_or_default(),
         ));
     }
     let line = serde_json::json!({
         "ts": now,
-        "level": "INFO",
+        "level": "info",
         "msg": "request",
         "client": admitted.client,
         "method": request.method.as_str(),
@@ -111,6 +127,15 @@ fn line(
         "request_id": admitted.request_id.to_str().ok(),
     });
     Some(line.to_string())
+}
+
+/// RFC 3339 with milliseconds, like all log lines.
+fn timestamp() -> String {
+    const FORMAT: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    OffsetDateTime::from(SystemTime::now())
+        .format(FORMAT)
+        .unwrap_or_default()
 }
 
 /// Seconds with no more digits than were measured.

@@ -59,7 +59,11 @@ impl Lifecycle {
     /// Resolves when idle connections are to be closed.
     pub async fn closing(&self) {
         // The sender lives in `self`, so that waiting cannot fail.
-        let _ = self.stage.subscribe().wait_for(|stage| *stage >= Stage::Closing).await;
+        let _ = self
+            .stage
+            .subscribe()
+            .wait_for(|stage| *stage >= Stage::Closing)
+            .await;
     }
 
     /// Counts a request until the guard is dropped.

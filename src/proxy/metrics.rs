@@ -18,8 +18,9 @@ use crate::reason::Reason;
 use crate::stats::latency::Latency;
 
 /// Seconds; from a memory hit to a patient client.
-const BUCKETS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const BUCKETS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
 
 /// Route names seen since the start, over all reloads, beyond which latency is kept under "other".
 const ROUTES_MAX: usize = 1_000;
@@ -68,7 +69,11 @@ impl Metrics {
             last_failures: Mutex::default(),
             ids: Ids::new(),
         };
-        registry.register("requests", "Requests answered, or given up", metrics.requests.clone());
+        registry.register(
+            "requests",
+            "Requests answered, or given up",
+            metrics.requests.clone(),
+        );
         registry.register(
             "request_duration_seconds",
             "From the end of the request's head to the end of the answer",
@@ -79,21 +84,38 @@ impl Metrics {
             "Why answers were not served from or stored in the cache",
             metrics.decisions.clone(),
         );
-        registry.register("request_failures", "Why requests failed", metrics.failures.clone());
+        registry.register(
+            "request_failures",
+            "Why requests failed",
+            metrics.failures.clone(),
+        );
         metrics
     }
 
     /// Counts why something was not cached.
     pub fn decide(&self, reason: Reason) {
-        self.decisions.get_or_create(&ReasonLabel { reason: reason.code() }).inc();
+        self.decisions
+            .get_or_create(&ReasonLabel {
+                reason: reason.code(),
+            })
+            .inc();
     }
 
     /// Counts why a request failed. `true` when it is the first of its reason within a second: an
     /// app that is down must not fill the log.
     pub fn fail(&self, reason: Reason, now: Instant) -> bool {
-        self.failures.get_or_create(&ReasonLabel { reason: reason.code() }).inc();
-        let mut last = self.last_failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = last.get(&reason).is_some_and(|at| now.duration_since(*at) < LOG_INTERVAL);
+        self.failures
+            .get_or_create(&ReasonLabel {
+                reason: reason.code(),
+            })
+            .inc();
+        let mut last = self
+            .last_failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let recent = last
+            .get(&reason)
+            .is_some_and(|at| now.duration_since(*at) < LOG_INTERVAL);
         if !recent {
             last.insert(reason, now);
         }
@@ -106,13 +128,22 @@ impl Metrics {
         let labels = RequestLabels {
             route: route.clone(),
             method: fold_method(done.method),
-            status: if (100..600).contains(&done.status) { done.status } else { 0 },
+            status: if (100..600).contains(&done.status) {
+                done.status
+            } else {
+                0
+            },
             cache: done.cache,
         };
         self.requests.get_or_create(&labels).inc();
         if let Some(took) = done.took {
-            let labels = LatencyLabels { route, cache: done.cache };
-            self.duration.get_or_create(&labels).observe(took.as_secs_f64());
+            let labels = LatencyLabels {
+                route,
+                cache: done.cache,
+            };
+            self.duration
+                .get_or_create(&labels)
+                .observe(took.as_secs_f64());
         }
     }
 
@@ -160,7 +191,10 @@ struct Ids {
 
 impl Ids {
     fn new() -> Self {
-        Self { keys: [RandomState::new(), RandomState::new()], count: AtomicU64::new(0) }
+        Self {
+            keys: [RandomState::new(), RandomState::new()],
+            count: AtomicU64::new(0),
+        }
     }
 
     fn next(&self) -> impl FnOnce() -> u128 {
@@ -187,26 +221,44 @@ impl Routes {
     /// `shards` is the number of threads that record at the same time.
     #[must_use]
     pub fn new(shards: usize) -> Self {
-        Self { shards, by_name: RwLock::default() }
+        Self {
+            shards,
+            by_name: RwLock::default(),
+        }
     }
 
     /// Records one request.
     pub fn record(&self, route: &Arc<str>, took: Duration, now: Instant) {
-        let known = self.by_name.read().unwrap_or_else(PoisonError::into_inner).get(route).cloned();
+        let known = self
+            .by_name
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(route)
+            .cloned();
         known.unwrap_or_else(|| self.add(route)).record(took, now);
     }
 
     fn add(&self, route: &Arc<str>) -> Arc<Latency> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        let name = if by_name.len() < ROUTES_MAX { route.clone() } else { "other".into() };
-        by_name.entry(name).or_insert_with(|| Arc::new(Latency::new(self.shards))).clone()
+        let name = if by_name.len() < ROUTES_MAX {
+            route.clone()
+        } else {
+            "other".into()
+        };
+        by_name
+            .entry(name)
+            .or_insert_with(|| Arc::new(Latency::new(self.shards)))
+            .clone()
     }
 
     /// Every route's windows, by name.
     #[must_use]
     pub fn all(&self) -> Vec<(Arc<str>, Arc<Latency>)> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = by_name.iter().map(|(n, l)| (n.clone(), l.clone())).collect();
+        let mut all: Vec<_> = by_name
+            .iter()
+            .map(|(n, l)| (n.clone(), l.clone()))
+            .collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }

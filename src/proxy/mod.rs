@@ -1,1 +1,233 @@
-//! What happens to one request.
+//! What happens to one request. Start reading here.
+//!
+//! [`Proxy`] implements pingora's hooks; each hook is a few lines that call the file of its phase:
+//!
+//! 1. `new_ctx`, [`admit`]: pin a configuration snapshot, find route, client and correlation id,
+//!    look into the cache; a fresh stored answer is written by [`respond`] and that is all.
+//! 2. [`upstream`]: where the request goes and with what head.
+//!    A WebSocket handshake is taken over by [`websocket`] instead.
+//! 3. [`fill`]: may the answer be kept? Its body is collected on the way through.
+//! 4. [`compression`]: the answer's coding for this client.
+//! 5. [`respond`]: the fields that every answer of ours carries.
+//! 6. [`error`]: the one table of what a client sees when something failed.
+//! 7. [`finish`]: counters, latency, access log.
+
+mod access_log;
+mod admit;
+mod compression;
+mod ctx;
+mod deadline;
+mod error;
+mod fill;
+mod finish;
+mod lifecycle;
+mod metrics;
+mod resolve;
+mod respond;
+mod upstream;
+mod websocket;
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, Result};
+
+pub use access_log::AccessLog;
+pub use ctx::Ctx;
+pub use deadline::Deadline;
+pub use lifecycle::{InFlight, Lifecycle, Stage};
+pub use metrics::{Metrics, Routes};
+pub use resolve::Resolver;
+
+use crate::cache::tags::Target;
+use crate::config::Live;
+use crate::store::generations::Generations;
+use crate::store::memory::MemoryTier;
+
+/// What all requests share; also the handle by which `admin` looks at and acts on the cache.
+pub struct Shared {
+    /// The live configuration.
+    pub live: Arc<Live>,
+    /// Stored answers.
+    pub memory: Arc<MemoryTier>,
+    /// What was purged when.
+    pub generations: Generations,
+    /// Where the app's host name points.
+    pub resolver: Resolver,
+    /// The stage of the process and its requests in flight.
+    pub lifecycle: Arc<Lifecycle>,
+    /// Counters of requests and decisions.
+    pub metrics: Metrics,
+    /// Latency windows by route.
+    pub routes: Routes,
+    /// Counters of what compression did.
+    pub compression: crate::compress::Metrics,
+    /// One line per request.
+    pub access_log: AccessLog,
+}
+
+impl Shared {
+    /// Purges what `targets` name. When this returns, nothing older is served from the cache.
+    ///
+    /// Returns the purge sequence.
+    pub fn purge(&self, targets: &[Target]) -> u64 {
+        let slots: Vec<_> = targets.iter().map(Target::slot).collect();
+        self.generations.purge(&slots)
+    }
+}
+
+/// The proxy as pingora sees it.
+pub struct Proxy {
+    shared: Arc<Shared>,
+}
+
+impl Proxy {
+    /// A proxy over shared state.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx::new(&self.shared)
+    }
+
+    /// None of pingora's own modules: its compression ignores q-values and never flushes.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    /// The accept loop hands the connection's deadline over in this way (HTTP/1.1 only).
+    fn on_connection_reuse(
+        &self,
+        _session: &mut Session,
+        ctx: &mut Ctx,
+        handle: Box<dyn Any + Send + Sync>,
+    ) {
+        ctx.deadline = handle
+            .downcast::<Arc<Deadline>>()
+            .ok()
+            .map(|deadline| *deadline);
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        admit::admit(&self.shared, session, ctx).await
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        admit::count_body(body.as_ref(), ctx)
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        upstream::peer(&self.shared, ctx).await
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Ctx,
+        error: Box<Error>,
+    ) -> Box<Error> {
+        upstream::connect_failed(ctx, error)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        upstream::request_head(session, request, ctx)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        upstream::answered(response, ctx);
+        fill::begin(&self.shared, session, response, ctx);
+        Ok(())
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<Duration>> {
+        if let Some(deadline) = &ctx.deadline {
+            deadline.moved();
+        }
+        fill::collect(&self.shared, body.as_ref(), end_of_stream, ctx);
+        Ok(None)
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        compression::begin(&self.shared, session, response, ctx)?;
+        respond::dress(&self.shared, session, response, ctx)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<Duration>> {
+        compression::code(&self.shared, body, end_of_stream, ctx)?;
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Ctx,
+    ) -> FailToProxy {
+        error::answer(session, error, ctx).await
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
+        finish::finish(&self.shared, session, error, ctx);
+    }
+
+    /// Failures are counted, and logged by `finish` with their reason at a bounded rate.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _ctx: &Ctx,
+        _error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}

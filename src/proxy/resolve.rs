@@ -47,7 +47,10 @@ impl Resolver {
         if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(Arc::new([SocketAddr::new(ip, port)]));
         }
-        let last = self.last.load_full().filter(|last| last.host == host && last.port == port);
+        let last = self
+            .last
+            .load_full()
+            .filter(|last| last.host == host && last.port == port);
         if let Some(last) = &last
             && last.at.elapsed() < FRESH_FOR
         {
@@ -77,12 +80,17 @@ impl Resolver {
 
     async fn ask(host: &str, port: u16) -> io::Result<Arc<[SocketAddr]>> {
         let lookup = tokio::net::lookup_host((host, port));
-        let found = tokio::time::timeout(TIMEOUT, lookup).await.map_err(io::Error::from)??;
+        let found = tokio::time::timeout(TIMEOUT, lookup)
+            .await
+            .map_err(io::Error::from)??;
         let mut addresses: Vec<_> = found.take(ADDRESSES_MAX).collect();
         // Apps in containers listen on IPv4 far more often; a refused first try costs a round trip.
         addresses.sort_by_key(SocketAddr::is_ipv6);
         if addresses.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the name has no address",
+            ));
         }
         Ok(addresses.into())
     }

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, Version, header};
+use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
-use pingora::Result;
 
 use super::Shared;
 use super::admit::{is_http11_or_later, policy_request};
 use super::compression::{self, Verdict};
 use super::ctx::Ctx;
-use super::upstream::VIA;
+use super::upstream::via;
+use crate::cache::conditional::{in_not_modified, not_modified};
 use crate::cache::entry::{Coded, Entry};
 use crate::cache::key::Key;
-use crate::cache::conditional::{in_not_modified, not_modified};
 use crate::compress::encoder::compress_whole;
 use crate::compress::negotiate::Coding;
 
@@ -36,6 +36,8 @@ pub(super) fn dress(
     if response.status.is_informational() {
         return Ok(());
     }
+    // The version on the wire is that of our own hop, whatever the app speaks (RFC 9112 §2.3).
+    response.set_version(Version::HTTP_11);
     if !is_http11_or_later(session.req_header()) {
         // An HTTP/1.0 client knows no chunks: its body ends with the connection (RFC 9112 §6.1).
         response.remove_header(&header::TRANSFER_ENCODING);
@@ -58,7 +60,7 @@ pub(super) fn sign(
 
 /// `Via`, the correlation id and `Cache-Status`.
 pub(super) fn label(response: &mut ResponseHeader, ctx: &Ctx) -> Result<()> {
-    response.append_header(header::VIA, VIA)?;
+    response.append_header(header::VIA, via(Version::HTTP_11))?;
     let observability = &ctx.snapshot.observability;
     if let Some(admitted) = &ctx.admitted {
         let id = observability.request_id.header.clone();
@@ -89,13 +91,17 @@ pub(super) async fn from_cache(
         }
         response.set_status(StatusCode::NOT_MODIFIED)?;
         sign(shared, session, &mut response, ctx)?;
-        return session.write_response_header(Box::new(response), true).await;
+        return session
+            .write_response_header(Box::new(response), true)
+            .await;
     }
     let body = body(shared, session, &mut response, ctx, key, &entry).await?;
     response.insert_header(header::CONTENT_LENGTH, body.len())?;
     sign(shared, session, &mut response, ctx)?;
     let head_only = session.req_header().method == Method::HEAD || body.is_empty();
-    session.write_response_header(Box::new(response), head_only).await?;
+    session
+        .write_response_header(Box::new(response), head_only)
+        .await?;
     if !head_only {
         session.write_response_body(Some(body), true).await?;
     }
@@ -164,15 +170,30 @@ async fn coded(
     let made = if plain.len() <= CODE_INLINE_BYTES_MAX {
         compress_whole(coding, &levels, &plain)
     } else {
-        tokio::task::spawn_blocking(move || compress_whole(coding, &levels, &plain)).await.ok()?
+        tokio::task::spawn_blocking(move || compress_whole(coding, &levels, &plain))
+            .await
+            .ok()?
     };
     // An empty body stands for "not worth it", so that it is not tried again on each hit.
-    let made = made.ok().filter(|made| made.len() < entry.body.len()).unwrap_or_default();
-    shared.compression.coded(coding, entry.body.len() as u64, made.len() as u64);
+    let made = made
+        .ok()
+        .filter(|made| made.len() < entry.body.len())
+        .unwrap_or_default();
+    shared
+        .compression
+        .coded(coding, entry.body.len() as u64, made.len() as u64);
     let coded = match coding {
-        Coding::Brotli => Coded { br: Some(made.clone()), gzip: None },
-        Coding::Gzip => Coded { br: None, gzip: Some(made.clone()) },
+        Coding::Brotli => Coded {
+            br: Some(made.clone()),
+            gzip: None,
+        },
+        Coding::Gzip => Coded {
+            br: None,
+            gzip: Some(made.clone()),
+        },
     };
-    shared.memory.replace_if_same(key, entry, Arc::new(entry.with_coded(coded)));
+    shared
+        .memory
+        .replace_if_same(key, entry, Arc::new(entry.with_coded(coded)));
     Some(made).filter(|made| !made.is_empty())
 }

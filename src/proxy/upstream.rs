@@ -1,16 +1,18 @@
 //! Towards the app: which address, which bounds, which head.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{H1UpgradePolicy, HttpPeer};
 use pingora::{Error, ErrorType, Result};
 
+use super::Shared;
 use super::admit::{host, peer_ip};
 use super::ctx::Ctx;
-use super::Shared;
 use crate::config::Timeouts;
 use crate::headers::hop_by_hop;
 use crate::reason::Reason;
@@ -19,43 +21,56 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// What we call ourselves in `Via` (RFC 9110 §7.6.3).
-pub(super) const VIA: HeaderValue = HeaderValue::from_static("1.1 vestibule");
+/// What we call ourselves in `Via`, behind the protocol by which the message came to us (RFC 9110
+/// §7.6.3).
+pub(super) fn via(received: Version) -> HeaderValue {
+    HeaderValue::from_static(match received {
+        Version::HTTP_2 => "2.0 vestibule",
+        Version::HTTP_10 | Version::HTTP_09 => "1.0 vestibule",
+        _ => "1.1 vestibule",
+    })
+}
+
+/// How many addresses of the app a request tries.
+pub(super) const ATTEMPTS_MAX: usize = 2;
 
 /// Chooses the address of this attempt and the bounds on it.
-pub(super) async fn peer(
-    shared: &Shared,
-    session: &Session,
-    ctx: &mut Ctx,
-) -> Result<Box<HttpPeer>> {
-    let upstream = &ctx.snapshot.upstream;
-    let addresses = match shared.resolver.resolve(&upstream.host, upstream.port).await {
-        Ok(addresses) => addresses,
-        Err(e) => {
-            ctx.failure = Some(Reason::UpstreamResolve);
-            return Err(Error::because(ErrorType::ConnectError, "resolving the app", e).into_up());
-        }
-    };
+pub(super) async fn peer(shared: &Shared, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+    let addresses = addresses(shared, ctx).await?;
     let address = addresses[ctx.upstream.attempts % addresses.len()];
     ctx.upstream.attempts += 1;
     let mut peer = HttpPeer::new(address, false, String::new());
-    bound(&mut peer, &upstream.timeouts, session.is_upgrade_req());
+    bound(&mut peer, &ctx.snapshot.upstream.timeouts);
+    // WebSockets are taken over before this; nothing else may switch protocols.
+    peer.options.http_upstream_request_policy.h1_upgrade = H1UpgradePolicy::Deny;
     Ok(Box::new(peer))
 }
 
+/// The addresses that the app's host name stands for; at least one.
+pub(super) async fn addresses(shared: &Shared, ctx: &mut Ctx) -> Result<Arc<[SocketAddr]>> {
+    let upstream = &ctx.snapshot.upstream;
+    shared
+        .resolver
+        .resolve(&upstream.host, upstream.port)
+        .await
+        .map_err(|e| {
+            ctx.failure = Some(Reason::UpstreamResolve);
+            Error::because(ErrorType::ConnectError, "resolving the app", e).into_up()
+        })
+}
+
 /// Sets every timeout that pingora leaves open.
-fn bound(peer: &mut HttpPeer, timeouts: &Timeouts, upgrade: bool) {
+fn bound(peer: &mut HttpPeer, timeouts: &Timeouts) {
     let options = &mut peer.options;
     options.connection_timeout = some(timeouts.connect);
     options.total_connection_timeout = some(timeouts.connect);
-    // pingora has one timer for each read, of head and body alike: it gets the longer of the two
-    // bounds, and the deadline on the connection cuts the wait for the first byte.
-    let read = match (some(timeouts.first_byte), some(timeouts.between_bytes)) {
+    // pingora has one timer for each read, of head and body alike. It gets the longer of the two
+    // bounds; the shorter is held by the deadline on the client's connection (not on h2).
+    options.read_timeout = match (some(timeouts.first_byte), some(timeouts.between_bytes)) {
         (Some(first), Some(between)) => Some(first.max(between)),
         _ => None,
     };
-    options.read_timeout = read.filter(|_| !upgrade);
-    options.write_timeout = some(timeouts.between_bytes).filter(|_| !upgrade);
+    options.write_timeout = some(timeouts.between_bytes);
     options.idle_timeout = some(timeouts.idle);
 }
 
@@ -66,8 +81,11 @@ fn some(bound: Duration) -> Option<Duration> {
 
 /// A failed connect may be tried again on the name's next address: nothing was sent yet.
 pub(super) fn connect_failed(ctx: &Ctx, mut error: Box<Error>) -> Box<Error> {
-    let refused = matches!(error.etype(), ErrorType::ConnectRefused | ErrorType::ConnectNoRoute);
-    error.set_retry(refused && ctx.upstream.attempts < 2);
+    let refused = matches!(
+        error.etype(),
+        ErrorType::ConnectRefused | ErrorType::ConnectNoRoute
+    );
+    error.set_retry(refused && ctx.upstream.attempts < ATTEMPTS_MAX);
     error
 }
 
@@ -80,8 +98,10 @@ pub(super) fn request_head(
     ctx.upstream.sent = Some(Instant::now());
     await_first_byte(ctx);
     forwarded(session, request, ctx)?;
-    request.append_header(header::VIA, VIA)?;
-    let Some(admitted) = &ctx.admitted else { return Ok(()) };
+    request.append_header(header::VIA, via(session.req_header().version))?;
+    let Some(admitted) = &ctx.admitted else {
+        return Ok(());
+    };
     let id = &ctx.snapshot.observability.request_id.header;
     request.insert_header(id.clone(), admitted.request_id.clone())?;
     if admitted.key.is_some() && admitted.compression && ctx.snapshot.compression.enabled {
@@ -99,15 +119,36 @@ pub(super) fn await_first_byte(ctx: &Ctx) {
     ctx.wait_until(earlier(first_byte, total(ctx)));
 }
 
+/// From the answer's head on the app must keep sending.
+fn await_body(ctx: &Ctx) {
+    let timeouts = &ctx.snapshot.upstream.timeouts;
+    match (&ctx.deadline, some(timeouts.between_bytes)) {
+        // Where it is the longer of the two bounds, pingora's own timer is set to it.
+        (Some(deadline), Some(between)) if between < timeouts.first_byte => {
+            deadline.set_moving(between, total(ctx));
+        }
+        _ => ctx.wait_until(total(ctx)),
+    }
+}
+
 /// Says who asked, by which name and scheme. What an untrusted client claims of itself is dropped.
 fn forwarded(session: &Session, request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
     let peer = peer_ip(session);
     let trusted = ctx.snapshot.client_ip.is_trusted(peer);
     let hops: Vec<&str> = match trusted {
-        true => request.headers.get_all(&X_FORWARDED_FOR).iter().flat_map(|v| v.to_str()).collect(),
+        true => request
+            .headers
+            .get_all(&X_FORWARDED_FOR)
+            .iter()
+            .flat_map(|v| v.to_str())
+            .collect(),
         false => Vec::new(),
     };
-    let chain = hops.into_iter().chain([peer.to_string().as_str()]).collect::<Vec<_>>().join(", ");
+    let chain = hops
+        .into_iter()
+        .chain([peer.to_string().as_str()])
+        .collect::<Vec<_>>()
+        .join(", ");
     request.insert_header(X_FORWARDED_FOR, chain)?;
     if !trusted || !request.headers.contains_key(&X_FORWARDED_PROTO) {
         request.insert_header(X_FORWARDED_PROTO, ctx.scheme())?;
@@ -123,14 +164,11 @@ fn forwarded(session: &Session, request: &mut RequestHeader, ctx: &Ctx) -> Resul
 
 /// The app has answered: from here on only the total bound holds, and hop-by-hop fields end here.
 pub(super) fn answered(response: &mut ResponseHeader, ctx: &mut Ctx) {
-    if response.status == StatusCode::SWITCHING_PROTOCOLS {
-        return ctx.wait_until(None);
-    }
     if response.status.is_informational() {
         return;
     }
     ctx.upstream.first_byte = ctx.upstream.sent.map(|sent| sent.elapsed());
-    ctx.wait_until(total(ctx));
+    await_body(ctx);
     // RFC 9110 §7.6.1. `Transfer-Encoding` stays: it tells pingora how to frame the body.
     for name in hop_by_hop::names_in_connection(&response.headers) {
         if name != header::TRANSFER_ENCODING && name != header::CONTENT_LENGTH {
