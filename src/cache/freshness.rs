@@ -15,6 +15,8 @@ pub struct Freshness {
     pub lifetime: Duration,
     /// `corrected_initial_age` (RFC 9111 §4.2.3) at the moment when the head arrived.
     pub initial_age: Duration,
+    /// The response itself said nothing: the lifetime is a rule's, and holds as long as the rule does.
+    pub by_rule: bool,
 }
 
 impl Freshness {

@@ -90,6 +90,12 @@ pub fn forward(request: &Request<'_>) -> Result<(), Reason> {
     Ok(())
 }
 
+/// The lifetime of an answer that says nothing about it; zero: none.
+#[must_use]
+pub fn fallback(settings: &Settings, rule: &Rule) -> Duration {
+    rule.ttl.unwrap_or(settings.default_ttl)
+}
+
 /// Whether the app's answer may be stored, and its freshness if so. `now` is when its head arrived,
 /// `delay` how long after sending the request that was (RFC 9111 §4.2.3).
 ///
@@ -111,7 +117,7 @@ pub fn storable(
     vary::judge(headers)?;
 
     let explicit = freshness::lifetime(&cache_control, headers, now)?;
-    let fallback = rule.ttl.unwrap_or(settings.default_ttl);
+    let fallback = fallback(settings, rule);
     let lifetime = match explicit {
         Some(lifetime) => lifetime,
         // A rule never overrides `no-store`, not even one that `must-understand` suspends.
@@ -123,6 +129,7 @@ pub fn storable(
     let fresh = Freshness {
         lifetime,
         initial_age,
+        by_rule: explicit.is_none(),
     }
     .capped(settings.max_ttl);
     if fresh.remaining(Duration::ZERO).is_zero() {

@@ -24,10 +24,23 @@ pub enum Reuse {
 }
 
 /// Judges a stored response for a request that [`lookup`](super::policy::lookup) let through.
-/// `purged` is the answer of the purge generations for the entry's slots and sequence.
+/// `purged` is the answer of the purge generations for the entry's slots and sequence; `fallback` is
+/// what the rules of this moment give to answers without a lifetime of their own
+/// ([`fallback`](super::policy::fallback)), so that a rule that was shortened or taken back also
+/// ends what it let in.
 #[must_use]
-pub fn reuse(entry: &Entry, request: &Request<'_>, purged: bool, now: SystemTime) -> Reuse {
-    let (age, ttl) = (entry.age(now), entry.remaining(now));
+pub fn reuse(
+    entry: &Entry,
+    request: &Request<'_>,
+    purged: bool,
+    fallback: Duration,
+    now: SystemTime,
+) -> Reuse {
+    let age = entry.age(now);
+    let ttl = match entry.freshness.by_rule {
+        true => entry.remaining(now).min(fallback.saturating_sub(age)),
+        false => entry.remaining(now),
+    };
     match refused(entry, request, purged, age, ttl) {
         Some(reason) => Reuse::Miss(reason),
         None => Reuse::Serve { age, ttl },

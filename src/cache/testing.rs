@@ -79,6 +79,7 @@ pub(crate) fn entry(key: &Key, fields: &[(&str, &str)], body: impl Into<Bytes>) 
         freshness: Freshness {
             lifetime: secs(60),
             initial_age: Duration::ZERO,
+            by_rule: false,
         },
         received_at: now(),
         sequence: 0,

@@ -1,7 +1,7 @@
 //! The first phase: read the head, find the route, look into the cache.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Version, header};
 use pingora::http::RequestHeader;
@@ -132,7 +132,13 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
     let entry = shared.memory.get(&key);
     let decision = entry.as_ref().map(|entry| {
         let purged = shared.generations.is_purged(&entry.slots, entry.sequence);
-        reuse(entry, &policy_request(session, ctx), purged, now)
+        reuse(
+            entry,
+            &policy_request(session, ctx),
+            purged,
+            fallback(ctx),
+            now,
+        )
     });
     match (entry, decision) {
         (Some(entry), Some(Reuse::Serve { age, ttl })) => {
@@ -165,6 +171,14 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
         admitted.sequence = shared.generations.sequence();
     }
     Ok(false)
+}
+
+/// What the rules of this moment give to answers without a lifetime of their own.
+fn fallback(ctx: &Ctx) -> Duration {
+    let rule = ctx.admitted.as_ref().map(|admitted| &admitted.rule);
+    rule.map_or(Duration::ZERO, |rule| {
+        policy::fallback(&ctx.snapshot.cache, rule)
+    })
 }
 
 /// Why this request goes past the cache, if it does.

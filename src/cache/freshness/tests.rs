@@ -192,6 +192,7 @@ fn ageing_and_the_cap() {
     let fresh = Freshness {
         lifetime: secs(100),
         initial_age: secs(40),
+        by_rule: false,
     };
     let cases = [(0, 60), (59, 1), (60, 0), (61, 0), (u64::MAX, 0)];
     for (resident, left) in cases {
@@ -249,6 +250,7 @@ fn no_input_overflows() {
             let fresh = Freshness {
                 lifetime,
                 initial_age,
+                by_rule: false,
             }
             .capped(secs(random.next()));
             let resident = [Duration::ZERO, secs(1), Duration::MAX][random.below(3)];

@@ -4,6 +4,43 @@ use super::{Reuse, reuse};
 use crate::cache::testing::{Fields, entry, get, headers, key, now, secs};
 use crate::reason::Reason;
 
+/// Nothing is said about answers without a lifetime of their own.
+const NO_RULE: Duration = Duration::ZERO;
+
+#[test]
+fn what_a_rule_let_in_lives_as_long_as_the_rule_says_now() {
+    let headers = headers(&[]);
+    let own = entry(&key("/"), &[], "");
+    let mut by_rule = entry(&key("/"), &[], "");
+    by_rule.freshness.by_rule = true;
+    // Both were stored for 60 s and are 10 s old.
+    let cases = [
+        ("the rule as it was", &by_rule, 60, Some(50)),
+        ("a longer one", &by_rule, 600, Some(50)),
+        ("a shorter one", &by_rule, 15, Some(5)),
+        ("one that is over", &by_rule, 10, None),
+        ("none any more", &by_rule, 0, None),
+        ("no rule, but a lifetime of its own", &own, 0, Some(50)),
+    ];
+    for (case, stored, fallback, expected) in cases {
+        let verdict = reuse(
+            stored,
+            &get(&headers),
+            false,
+            secs(fallback),
+            now() + secs(10),
+        );
+        let expected = match expected {
+            Some(ttl) => Reuse::Serve {
+                age: secs(10),
+                ttl: secs(ttl),
+            },
+            None => Reuse::Miss(Reason::Expired),
+        };
+        assert_eq!(verdict, expected, "{case}");
+    }
+}
+
 #[test]
 fn requests_against_a_stored_response() {
     // The stored response lives 60 s; the second column is its age.
@@ -114,7 +151,7 @@ fn requests_against_a_stored_response() {
             Err(reason) => Reuse::Miss(*reason),
         };
         assert_eq!(
-            reuse(&stored, &get(&headers), false, now() + secs(*age)),
+            reuse(&stored, &get(&headers), false, NO_RULE, now() + secs(*age)),
             expected,
             "{case}"
         );
@@ -126,7 +163,7 @@ fn purged_before_anything_else() {
     let stored = entry(&key("/"), &[], "");
     let headers = headers(&[("cache-control", "no-cache")]);
     for age in [0, 100] {
-        let verdict = reuse(&stored, &get(&headers), true, now() + secs(age));
+        let verdict = reuse(&stored, &get(&headers), true, NO_RULE, now() + secs(age));
         assert_eq!(verdict, Reuse::Miss(Reason::Purged));
     }
 }
@@ -136,7 +173,7 @@ fn public_is_for_requests_with_cookies_too() {
     let headers = headers(&[("cookie", "a=b")]);
     for cache_control in ["public, max-age=60", "s-maxage=60"] {
         let stored = entry(&key("/"), &[("cache-control", cache_control)], "");
-        let verdict = reuse(&stored, &get(&headers), false, now());
+        let verdict = reuse(&stored, &get(&headers), false, NO_RULE, now());
         assert_eq!(
             verdict,
             Reuse::Serve {
@@ -152,6 +189,6 @@ fn public_is_for_requests_with_cookies_too() {
 fn a_clock_set_back_makes_it_stale() {
     let stored = entry(&key("/"), &[], "");
     let headers = headers(&[]);
-    let verdict = reuse(&stored, &get(&headers), false, now() - secs(3600));
+    let verdict = reuse(&stored, &get(&headers), false, NO_RULE, now() - secs(3600));
     assert_eq!(verdict, Reuse::Miss(Reason::Expired));
 }

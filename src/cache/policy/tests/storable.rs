@@ -460,6 +460,7 @@ fn bounds_and_framing() {
     let capped = Freshness {
         lifetime: secs(86_400 + 107),
         initial_age: secs(107),
+        by_rule: false,
     };
     assert_eq!(judge(&get(&none), &response, secs(7)), Ok(capped));
     assert_eq!(
