@@ -20,7 +20,7 @@ use crate::config::reload::{self, ReloadHandle};
 use crate::config::{Live, Loaded, Problems, Snapshot, Source};
 use crate::edge::{Edge, listen};
 use crate::limit::connections::{self, Connections};
-use crate::proxy::{AccessLog, Lifecycle, Proxy, Resolver, Routes, Shared, Stage};
+use crate::proxy::{AccessLog, Lifecycle, Proxy, Resolver, Routes, Shared, Stage, await_app};
 use crate::stats::process;
 use crate::store::generations::Generations;
 use crate::store::memory::{self, MemoryTier};
@@ -108,6 +108,8 @@ async fn serve(source: Source, loaded: Loaded) -> Result<(), Error> {
         on_swap,
         reload_metrics,
     ));
+
+    tokio::spawn(await_app(shared.clone()));
 
     signals.wait_for_end(&reload).await;
     drain(&shared, &connections, &proxy, &stop, &mut signals).await;

@@ -16,23 +16,24 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// `/readyz`, `/healthz`: 200 while traffic is welcome, 503 while draining. `?verbose` tells more.
+/// `/readyz`, `/healthz`: 200 while traffic is welcome, 503 until the app has accepted a connection
+/// once and again while draining. `?verbose` tells more. An app that goes away later does not make
+/// the sidecar unready: it answers from the cache and tells clients what is wrong.
 ///
 /// A rejected edit of the configuration does not make the process unready: it serves with the last
 /// good one, and says so here and in `vestibule_config_last_reload_successful`.
 pub(super) async fn ready(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Response {
-    let draining = admin.shared.lifecycle.is_draining();
-    let status = if draining {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::OK
+    let ready = admin.shared.lifecycle.is_ready();
+    let status = match ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
     };
     let verbose =
         query.is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
-    let text = match (verbose, draining) {
+    let text = match (verbose, ready) {
         (true, _) => describe(&admin),
-        (false, true) => "draining\n".to_owned(),
-        (false, false) => "ok\n".to_owned(),
+        (false, true) => "ok\n".to_owned(),
+        (false, false) => format!("{}\n", stage(&admin.shared)),
     };
     let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     (status, plain, text).into_response()
@@ -41,8 +42,12 @@ pub(super) async fn ready(State(admin): State<Admin>, RawQuery(query): RawQuery)
 fn describe(admin: &Admin) -> String {
     let config = admin.shared.live.status();
     let mut text = format!(
-        "stage: {}\nrequests in flight: {}\nconfig generation: {}\nconfig: {}\n",
+        "stage: {}\napp: {}\nrequests in flight: {}\nconfig generation: {}\nconfig: {}\n",
         stage(&admin.shared),
+        match admin.shared.lifecycle.is_app_reached() {
+            true => "has accepted a connection",
+            false => "has not accepted a connection yet",
+        },
         admin.shared.lifecycle.in_flight(),
         config.generation,
         if config.successful {

@@ -41,7 +41,6 @@ pub struct Admin {
 
 impl Admin {
     /// The routes of the read-only port; `path` is where the metrics are.
-    #[must_use]
     pub fn metrics_routes(&self, path: &str) -> Router {
         Router::new()
             .route(path, get(metrics::scrape))
@@ -52,7 +51,6 @@ impl Admin {
     }
 
     /// The routes of the port that acts.
-    #[must_use]
     pub fn admin_routes(&self) -> Router {
         let auth = middleware::from_fn_with_state(self.clone(), auth::require_token);
         Router::new()
@@ -85,6 +83,7 @@ pub async fn serve(listener: TcpListener, routes: Router) {
 /// Whether the process takes traffic, in words.
 fn stage(shared: &Shared) -> &'static str {
     match shared.lifecycle.stage() {
+        Stage::Serving if !shared.lifecycle.is_app_reached() => "waiting for the app",
         Stage::Serving => "serving",
         Stage::Draining | Stage::Closing => "draining",
     }

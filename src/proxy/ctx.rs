@@ -74,6 +74,8 @@ pub(super) struct UpstreamTimes {
     pub(super) first_byte: Option<Duration>,
     /// Addresses tried, for names that resolve to several.
     pub(super) attempts: usize,
+    /// Addresses that are left to try.
+    pub(super) untried: usize,
 }
 
 impl Ctx {

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
@@ -17,8 +17,9 @@ use crate::cache::status::Outcome;
 use crate::cache::{policy, tags};
 use crate::reason::Reason;
 
-/// Room for a body whose length nobody announced.
-const UNKNOWN_BODY_BYTES: usize = 8 * 1024;
+/// Room made at once for a body. An announced length is only a promise, so that it buys no more than
+/// the upper bound before bytes arrive.
+const ROOM_BYTES: std::ops::RangeInclusive<usize> = 4 * 1024..=256 * 1024;
 
 /// An answer that will be stored if its body arrives whole.
 pub(super) struct Fill {
@@ -83,9 +84,6 @@ fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Re
     let now = SystemTime::now();
     let admitted = ctx.admitted.as_ref().ok_or(Reason::Internal)?;
     let request = policy_request(session, ctx);
-    if request.method != Method::GET {
-        return Err(Reason::Method);
-    }
     let expected = content_length(&response.headers);
     let chunked = response.headers.contains_key(header::TRANSFER_ENCODING);
     let answer = policy::Response {
@@ -96,9 +94,6 @@ fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Re
     let settings = &ctx.snapshot.cache;
     let delay = ctx.upstream.first_byte.unwrap_or_default();
     let freshness = policy::storable(&request, &answer, settings, &admitted.rule, now, delay)?;
-    if expected.is_some_and(|bytes| bytes > settings.object_bytes_max) {
-        return Err(Reason::TooLarge);
-    }
     let head = Head {
         status: response.status,
         headers: response.headers.clone(),
@@ -107,17 +102,18 @@ fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Re
         sequence: admitted.sequence,
         tags: tags::collect(&response.headers, &admitted.rule.tags)?,
     };
-    let room = expected.unwrap_or(0).min(settings.object_bytes_max);
-    let room = usize::try_from(room)
-        .unwrap_or(UNKNOWN_BODY_BYTES)
-        .max(UNKNOWN_BODY_BYTES);
     Ok(Fill {
         key,
         head,
-        body: BytesMut::with_capacity(room),
+        body: BytesMut::with_capacity(room(expected)),
         expected,
         bytes_max: settings.object_bytes_max,
     })
+}
+
+fn room(expected: Option<u64>) -> usize {
+    let expected = usize::try_from(expected.unwrap_or(0)).unwrap_or(usize::MAX);
+    expected.clamp(*ROOM_BYTES.start(), *ROOM_BYTES.end())
 }
 
 /// Collects a piece of the body; stores the answer when its end has come.

@@ -1,7 +1,7 @@
-//! How the process ends: what is in flight, and whether we are draining.
+//! The life of the process: is it ready, what is in flight, and how it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
@@ -21,6 +21,7 @@ pub enum Stage {
 pub struct Lifecycle {
     stage: watch::Sender<Stage>,
     in_flight: AtomicUsize,
+    app_reached: AtomicBool,
     changed: tokio::sync::Notify,
 }
 
@@ -31,6 +32,7 @@ impl Lifecycle {
         Arc::new(Self {
             stage: watch::Sender::new(Stage::Serving),
             in_flight: AtomicUsize::new(0),
+            app_reached: AtomicBool::new(false),
             changed: tokio::sync::Notify::new(),
         })
     }
@@ -54,6 +56,23 @@ impl Lifecycle {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.stage() >= Stage::Draining
+    }
+
+    /// Notes that the app has accepted a connection.
+    pub fn app_reached(&self) {
+        self.app_reached.store(true, Ordering::Release);
+    }
+
+    /// Whether the app has ever accepted a connection.
+    #[must_use]
+    pub fn is_app_reached(&self) -> bool {
+        self.app_reached.load(Ordering::Acquire)
+    }
+
+    /// Whether traffic is welcome.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.is_app_reached() && !self.is_draining()
     }
 
     /// Resolves when idle connections are to be closed.

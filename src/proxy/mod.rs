@@ -45,6 +45,7 @@ pub use deadline::Deadline;
 pub use lifecycle::{InFlight, Lifecycle, Stage};
 pub use metrics::{Metrics, Routes};
 pub use resolve::Resolver;
+pub use upstream::await_app;
 
 use crate::cache::tags::Target;
 use crate::config::Live;

@@ -9,6 +9,8 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::upstreams::peer::{H1UpgradePolicy, HttpPeer};
 use pingora::{Error, ErrorType, Result};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::Shared;
 use super::admit::{host, peer_ip};
@@ -39,11 +41,29 @@ pub(super) async fn peer(shared: &Shared, ctx: &mut Ctx) -> Result<Box<HttpPeer>
     let addresses = addresses(shared, ctx).await?;
     let address = addresses[ctx.upstream.attempts % addresses.len()];
     ctx.upstream.attempts += 1;
+    ctx.upstream.untried = addresses.len().saturating_sub(ctx.upstream.attempts);
     let mut peer = HttpPeer::new(address, false, String::new());
     bound(&mut peer, &ctx.snapshot.upstream.timeouts);
     // WebSockets are taken over before this; nothing else may switch protocols.
     peer.options.http_upstream_request_policy.h1_upgrade = H1UpgradePolicy::Deny;
     Ok(Box::new(peer))
+}
+
+/// Tries to connect until the app has accepted once, then says so: who starts a container wants to
+/// know when traffic may come.
+pub async fn await_app(shared: Arc<Shared>) {
+    const PAUSE: Duration = Duration::from_millis(250);
+    const PATIENCE: Duration = Duration::from_secs(2);
+    while !shared.lifecycle.is_app_reached() {
+        let upstream = shared.live.full().upstream.clone();
+        let resolved = shared.resolver.resolve(&upstream.host, upstream.port).await;
+        for address in resolved.iter().flat_map(|addresses| addresses.iter()) {
+            if let Ok(Ok(_)) = timeout(PATIENCE, TcpStream::connect(address)).await {
+                return shared.lifecycle.app_reached();
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// The addresses that the app's host name stands for; at least one.
@@ -85,7 +105,8 @@ pub(super) fn connect_failed(ctx: &Ctx, mut error: Box<Error>) -> Box<Error> {
         error.etype(),
         ErrorType::ConnectRefused | ErrorType::ConnectNoRoute
     );
-    error.set_retry(refused && ctx.upstream.attempts < ATTEMPTS_MAX);
+    let another = ctx.upstream.untried > 0 && ctx.upstream.attempts < ATTEMPTS_MAX;
+    error.set_retry(refused && another);
     error
 }
 

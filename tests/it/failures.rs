@@ -1,6 +1,6 @@
 //! An app that fails: the right status, one word for the reason, and a way to find it in the log.
 
-use crate::support::{Connection, Origin, Reply, Request, Response, Sidecar};
+use crate::support::{Connection, Origin, PATIENCE, Reply, Request, Response, Sidecar, eventually};
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -139,11 +139,14 @@ async fn an_app_that_comes_back_is_used_again() {
     let listener = TcpListener::bind(address).await.unwrap();
     let answer = async {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let (mut stream, _) = listener.accept().await.unwrap();
-        stream
-            .read_buf(&mut Vec::with_capacity(4096))
-            .await
-            .unwrap();
+        // The sidecar's own look whether the app is there brings no request.
+        let mut stream = loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::with_capacity(4096);
+            if stream.read_buf(&mut head).await.unwrap_or(0) > 0 {
+                break stream;
+            }
+        };
         stream
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nback")
             .await
@@ -155,6 +158,23 @@ async fn an_app_that_comes_back_is_used_again() {
 }
 
 #[tokio::test]
+async fn it_is_ready_once_the_app_has_accepted_a_connection() {
+    let address = nobody().await;
+    let url = format!("http://{address}");
+    let sidecar = Sidecar::with("").upstream(&url).start().await;
+    assert!(!sidecar.is_ready().await);
+    let told = sidecar.metrics_port("/readyz?verbose").await.unwrap();
+    assert!(told.text().contains("waiting for the app"), "{told:?}");
+    let app = TcpListener::bind(address).await.unwrap();
+    eventually("readiness", PATIENCE, async || sidecar.is_ready().await).await;
+    drop(app);
+    assert!(
+        sidecar.is_ready().await,
+        "an app that goes away is no reason"
+    );
+}
+
+#[tokio::test]
 async fn errors_are_counted_by_status() {
     let url = format!("http://{}", nobody().await);
     let sidecar = Sidecar::with("").upstream(&url).start().await;
@@ -162,13 +182,15 @@ async fn errors_are_counted_by_status() {
         sidecar.get("/").await;
     }
     let labels = [("method", "GET"), ("status", "502")];
-    assert_eq!(
+    // A request is counted when it is done, which may be just after its answer was read.
+    eventually("the count", PATIENCE, async || {
         sidecar
             .metrics()
             .await
-            .sum("vestibule_requests_total", &labels),
-        3.0
-    );
+            .sum("vestibule_requests_total", &labels)
+            == 3.0
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -58,7 +58,8 @@ impl Builder {
             ports,
         };
         sidecar.find_ports().await;
-        eventually("readiness", PATIENCE, async || sidecar.is_ready().await).await;
+        // Not readiness, which waits for the app: some tests have none.
+        eventually("life", PATIENCE, async || sidecar.is_alive().await).await;
         sidecar
     }
 }
@@ -134,9 +135,16 @@ impl Sidecar {
     }
 
     pub async fn is_ready(&self) -> bool {
-        self.metrics_port("/readyz")
-            .await
-            .is_ok_and(|answer| answer.status == 200)
+        self.says_ok("/readyz").await
+    }
+
+    async fn is_alive(&self) -> bool {
+        self.says_ok("/livez").await
+    }
+
+    async fn says_ok(&self, target: &str) -> bool {
+        let answer = self.metrics_port(target).await;
+        answer.is_ok_and(|answer| answer.status == 200)
     }
 
     /// A request to the admin port.
