@@ -460,6 +460,10 @@ fn large_and_strange_files_are_answered_in_time() {
             list("compression: {algorithms: [", "br,", 4000),
         ),
         ("flow", "[".repeat(1_000_000)),
+        (
+            "broken, then flow",
+            format!("a: @\n{}", "[".repeat(1_000_000)),
+        ),
         ("dashes", "- ".repeat(500_000)),
         ("quotes", "\"".repeat(1_000_000)),
         ("questions", "? ".repeat(500_000)),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::yaml::brief;
+use super::problem::brief;
 
 /// Longer than this is a slip of the unit, and sums of times must not overflow.
 const PERIOD_MAX: Duration = Duration::from_secs(3650 * 86_400);
@@ -221,6 +221,36 @@ impl fmt::Display for Switch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0 { "on" } else { "off" })
     }
+}
+
+/// Reads a key of type `u64`, whose scalar comes as text like all others.
+pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    struct Number;
+    impl de::Visitor<'_> for Number {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
+            parse_whole(text).map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_any(Number)
+}
+
+fn parse_whole(text: &str) -> Result<u64, String> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let why = match text.strip_prefix('-') {
+        Some(rest) if digits(rest) => "must not be negative",
+        _ if !digits(text) => "is not a whole number",
+        _ => match text.parse() {
+            Ok(number) => return Ok(number),
+            Err(_) => "is too large",
+        },
+    };
+    Err(format!("`{}` {why}", brief(text)))
 }
 
 /// Serde and schema for a type that is read from text and written as text.

@@ -11,9 +11,9 @@ use super::model::{
     AccessLog, Admin, Cache, Compression, Listen, ListenEntry, LogFormat, Metrics, Mode,
     RouteCache, Threads, Token, Upstream,
 };
+use super::problem::brief;
 use super::shape::{FromText, Short};
 use super::units::{Secret, Switch, switch_message, textual};
-use super::yaml::brief;
 
 /// `path` may be written as a scalar that means its key `key`. Overrides from the environment use
 /// this to reach below a scalar, and to leave the rest of a mapping alone.

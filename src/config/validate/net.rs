@@ -6,12 +6,12 @@ use ipnet::IpNet;
 
 use super::{Check, ReadSecret};
 use crate::config::model;
+use crate::config::path::KeyPath;
+use crate::config::problem::brief;
 use crate::config::snapshot::{
     AdminListener, Listener, MetricsListener, Observability, Timeouts, Upstream,
 };
-use crate::config::tree::KeyPath;
 use crate::config::units::Secret;
-use crate::config::yaml::brief;
 use crate::headers::client_ip;
 
 /// What the stand-in for a bad address is; port 0 conflicts with nothing.
@@ -255,7 +255,7 @@ impl Check<'_> {
 
     /// Whoever reaches the admin port can purge and reload, so it does not stand open by accident.
     fn admin_is_open(&mut self, path: &KeyPath, listen: SocketAddr) {
-        if self.root.is_sound(&KeyPath::of("observability.admin")) {
+        if self.document.is_sound(&KeyPath::of("observability.admin")) {
             let message = format!(
                 "{listen} can be reached from outside and has no token; set `token` or `token_file`, or listen on 127.0.0.1"
             );
