@@ -302,7 +302,7 @@ fn overrides_leave_their_neighbours_alone() {
     );
     assert_eq!(snapshot.compression.algorithms.len(), 1);
     let names: Vec<_> = snapshot.routes.iter().map(|r| r.name.to_string()).collect();
-    assert_eq!(names, ["first", "route-2"]);
+    assert_eq!(names, ["first", "quoted"]);
     assert_eq!(
         snapshot
             .routes

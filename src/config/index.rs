@@ -35,8 +35,16 @@ pub(super) enum End {
     Complete,
     /// Up to here; the problems say why nobody should read on.
     Refused,
-    /// Up to here, where the syntax is broken, in the parser's words.
-    Broken(usize, usize, String),
+    /// Up to where the syntax is broken.
+    Broken(Broken),
+}
+
+/// Where and why a text is not YAML.
+#[derive(Clone)]
+pub(super) struct Broken {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) why: String,
 }
 
 /// What stands where.
@@ -47,15 +55,9 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Reads one document; `origin` tells where a line and column of `text` really are.
-    pub(super) fn of(text: &str, origin: &dyn Fn(usize, usize) -> Origin) -> Self {
-        let mut builder = Builder {
-            origin,
-            stack: Vec::new(),
-            spots: HashMap::new(),
-            problems: Vec::new(),
-            documents: 0,
-        };
+    /// Reads one document.
+    pub(super) fn of(text: &str) -> Self {
+        let mut builder = Builder::default();
         let end = builder.run(text);
         Self {
             spots: builder.spots,
@@ -81,19 +83,19 @@ struct Frame {
 enum Inside {
     /// How many elements there were.
     List(usize),
-    /// Where its keys stand, and the key whose value comes next.
-    Map(HashMap<String, Origin>, Option<(String, Origin)>),
+    /// The lines of its keys, and the key whose value comes next.
+    Map(HashMap<String, usize>, Option<(String, Origin)>),
 }
 
-struct Builder<'o> {
-    origin: &'o dyn Fn(usize, usize) -> Origin,
+#[derive(Default)]
+struct Builder {
     stack: Vec<Frame>,
     spots: HashMap<KeyPath, (Shape, Place)>,
     problems: Vec<(Origin, Problem)>,
     documents: usize,
 }
 
-impl Builder<'_> {
+impl Builder {
     fn run(&mut self, text: &str) -> End {
         let mut parser = Parser::new_from_str(text);
         while let Some(event) = parser.next_event() {
@@ -110,7 +112,8 @@ impl Builder<'_> {
                 }
                 Err(error) => {
                     let (line, column) = position(*error.marker());
-                    return End::Broken(line, column, error.info().to_owned());
+                    let why = error.info().to_owned();
+                    return End::Broken(Broken { line, column, why });
                 }
             }
         }
@@ -182,7 +185,6 @@ impl Builder<'_> {
                 "merge keys (`<<`) are not supported; write the values out",
             );
         }
-        let origin = self.locate(at);
         let Some(Inside::Map(keys, next)) = self.stack.last_mut().map(|f| &mut f.inside) else {
             return Err(Stop);
         };
@@ -196,18 +198,13 @@ impl Builder<'_> {
             self.refuse(at, &message);
             return Err(Stop);
         }
-        *next = Some((key.to_owned(), origin.clone()));
-        let message = match keys.get(key) {
-            Some(Origin::File { line, .. }) => {
-                format!("the key `{}` is already set in line {line}", brief(key))
-            }
-            Some(_) => format!("the key `{}` is set twice", brief(key)),
-            None => {
-                keys.insert(key.to_owned(), origin);
-                return Ok(());
-            }
-        };
-        self.refuse(at, &message);
+        *next = Some((key.to_owned(), origin(at)));
+        if let Some(line) = keys.get(key) {
+            let message = format!("the key `{}` is already set in line {line}", brief(key));
+            self.refuse(at, &message);
+        } else {
+            keys.insert(key.to_owned(), at.line());
+        }
         Ok(())
     }
 
@@ -228,7 +225,7 @@ impl Builder<'_> {
 
     /// Notes a value. Of a key that is set twice the first counts.
     fn value(&mut self, at: Marker, shape: Shape) -> Result<(), Stop> {
-        let value = self.locate(at);
+        let value = origin(at);
         let place = match self.stack.last().map(|frame| &frame.inside) {
             Some(Inside::List(ELEMENTS_MAX)) => {
                 let message = format!("a list may hold at most {ELEMENTS_MAX} elements");
@@ -283,12 +280,7 @@ impl Builder<'_> {
 
     fn refuse(&mut self, at: Marker, message: &str) {
         let problem = Problem::told(&self.path(), message);
-        self.problems.push((self.locate(at), problem));
-    }
-
-    fn locate(&self, at: Marker) -> Origin {
-        let (line, column) = position(at);
-        (self.origin)(line, column)
+        self.problems.push((origin(at), problem));
     }
 
     /// The path of the value that comes next, or of the mapping whose key does.
@@ -302,6 +294,11 @@ impl Builder<'_> {
             },
         }
     }
+}
+
+fn origin(mark: Marker) -> Origin {
+    let (line, column) = position(mark);
+    Origin::File { line, column }
 }
 
 /// Line and column from 1.

@@ -118,7 +118,7 @@ fn value(path: &KeyPath, text: &str) -> Result<Value, String> {
     if secret || !text.trim_start().starts_with(['[', '{', '"', '\'']) {
         return Ok(Value::from(text));
     }
-    let parsed = yaml::parse(text, &|line, column| Origin::File { line, column });
+    let parsed = yaml::parse(text);
     match (parsed.document, parsed.problems.first()) {
         (Some(document), None) => Ok(document.into_root()),
         (_, Some((_, problem))) => Err(problem.message.clone()),

@@ -147,7 +147,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::config::document::Origin;
     use crate::config::path::Step;
     use crate::config::source::Source;
     use crate::config::yaml;
@@ -174,8 +173,7 @@ mod tests {
 
     #[test]
     fn the_full_example_holds_every_key_with_its_default() {
-        let origin = |line, column| Origin::File { line, column };
-        let document = yaml::parse(full(), &origin).document.unwrap();
+        let document = yaml::parse(full()).document.unwrap();
         let keys = keys();
         let mut seen = BTreeSet::new();
         document.walk(&mut |path, value| {

@@ -7,7 +7,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::{fmt, str};
 
-use serde_yaml::{Mapping, Value};
 use twox_hash::XxHash3_64;
 
 use super::document::{Document, Origin, kind};
@@ -137,30 +136,25 @@ impl Source {
                 "is empty; write at least `upstream: http://127.0.0.1:3000`",
             ));
         }
-        let parsed = yaml::parse(text, &|line, column| Origin::File { line, column });
+        let parsed = yaml::parse(text);
         let found = parsed
             .problems
             .into_iter()
             .map(|(origin, p)| self.in_file(Some(&origin), p));
         problems.extend(found);
-        let Some(mut document) = parsed.document else {
+        let Some(document) = parsed.document else {
             let problems = Problems::of(std::mem::take(problems));
             return Err(problems.expect("what could not be read says why"));
         };
-        let root = KeyPath::default();
-        match document.root() {
-            Value::Mapping(_) => Ok(document),
-            // Nothing but comments.
-            Value::Null => {
-                document.replace(&root, Value::Mapping(Mapping::new()));
-                Ok(document)
-            }
-            other => {
-                let message = format!("expected keys such as `upstream:`, found {}", kind(other));
-                let problem = Problem::new("", message);
-                Err(self.in_file(Some(&document.origin(&root)), problem).into())
-            }
+        if document.root().is_mapping() {
+            return Ok(document);
         }
+        let found = kind(document.root());
+        let message = format!("expected keys such as `upstream:`, found {found}");
+        let origin = document.origin(&KeyPath::default());
+        Err(self
+            .in_file(Some(&origin), Problem::new("", message))
+            .into())
     }
 
     fn not_utf8(&self, bytes: &[u8], at: usize) -> Problems {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_yaml::{Mapping, Value};
 
 use super::document::{Document, Origin};
-use super::index::{End, Index, Shape};
+use super::index::{Broken, End, Index, Shape};
 use super::path::{KeyPath, Step};
 use super::problem::Problem;
 
@@ -21,16 +21,9 @@ pub(super) struct Parsed {
     pub(super) problems: Vec<(Origin, Problem)>,
 }
 
-/// Why a text is not YAML.
-struct Broken {
-    line: usize,
-    column: usize,
-    why: String,
-}
-
-/// Reads one document; `origin` tells where a line and column of `text` really are.
-pub(super) fn parse(text: &str, origin: &dyn Fn(usize, usize) -> Origin) -> Parsed {
-    let index = Index::of(text, origin);
+/// Reads one document.
+pub(super) fn parse(text: &str) -> Parsed {
+    let index = Index::of(text);
     let read = values(text, &index);
     let mut problems = index.problems;
     let document = match read {
@@ -42,8 +35,7 @@ pub(super) fn parse(text: &str, origin: &dyn Fn(usize, usize) -> Origin) -> Pars
             )
         }),
         Err(broken) => {
-            let origin = origin(broken.line, broken.column);
-            problems.push((origin, syntax_problem(text, broken.line, &broken.why)));
+            problems.push(syntax_problem(text, &broken));
             None
         }
     };
@@ -58,56 +50,48 @@ fn values(text: &str, index: &Index) -> Result<Option<Value>, Broken> {
     match &index.end {
         // It may be an attack on whoever reads on.
         End::Refused => Ok(None),
-        // The words are those of `serde_yaml`, unless it finds nothing wrong or takes too long.
-        End::Broken(line, column, why) => {
-            let own = Broken {
-                line: *line,
-                column: *column,
-                why: why.clone(),
-            };
-            let brackets = text.bytes().filter(|b| matches!(b, b'[' | b'{')).count();
-            let error = (brackets <= BRACKETS_MAX)
-                .then(|| serde_yaml::from_str::<IgnoredAny>(text).err())
-                .flatten();
-            Err(match error {
-                Some(error) => in_words(&error, own),
-                None => own,
-            })
+        // The words are those of `serde_yaml`, unless it finds nothing wrong.
+        End::Broken(own) => Err(match first_error(text) {
+            Some(error) => in_words(&error, (own.line, own.column)),
+            None => own.clone(),
+        }),
+        // Nothing but comments is a mapping without keys.
+        End::Complete if matches!(index.shape(&root.path), None | Some(Shape::Null)) => {
+            Ok(Some(Value::Mapping(Mapping::new())))
         }
-        // Nothing but comments.
-        End::Complete if index.shape(&root.path).is_none() => Ok(Some(Value::Null)),
         End::Complete => root
             .deserialize(serde_yaml::Deserializer::from_str(text))
             .map(Some)
-            .map_err(|error| {
-                in_words(
-                    &error,
-                    Broken {
-                        line: 1,
-                        column: 1,
-                        why: String::new(),
-                    },
-                )
-            }),
+            .map_err(|error| in_words(&error, (1, 1))),
     }
 }
 
-/// Errors about single characters do not know their place; they stand where `otherwise` does.
-fn in_words(error: &serde_yaml::Error, otherwise: Broken) -> Broken {
+fn first_error(text: &str) -> Option<serde_yaml::Error> {
+    let brackets = text.bytes().filter(|b| matches!(b, b'[' | b'{')).count();
+    if brackets > BRACKETS_MAX {
+        return None;
+    }
+    // Asked for one document it only says that there are more, so it is asked for each.
+    serde_yaml::Deserializer::from_str(text)
+        .find_map(|document| IgnoredAny::deserialize(document).err())
+}
+
+/// Errors about single characters do not know their place; they stand where `otherwise` says.
+fn in_words(error: &serde_yaml::Error, otherwise: (usize, usize)) -> Broken {
     let (line, column) = error
         .location()
         .filter(|at| at.index() > 0)
-        .map_or((otherwise.line, otherwise.column), |at| {
-            (at.line(), at.column())
-        });
+        .map_or(otherwise, |at| (at.line(), at.column()));
     // The place is shown in front of every problem.
     let place = format!(" at line {line} column {column}");
     let why = error.to_string().replacen(&place, "", 1);
     Broken { line, column, why }
 }
 
-fn syntax_problem(text: &str, line: usize, info: &str) -> Problem {
-    let problem = Problem::new("", format!("not valid YAML: {info}"));
+fn syntax_problem(text: &str, broken: &Broken) -> (Origin, Problem) {
+    let Broken { line, column, why } = broken;
+    let (line, column) = (*line, *column);
+    let problem = Problem::new("", format!("not valid YAML: {why}"));
     // The parser may notice a bad indentation or quote only on the line below it.
     let lines = || text.lines().skip(line.saturating_sub(2)).take(2);
     let indent_has_tab = |l: &str| l[..l.len() - l.trim_start().len()].contains('\t');
@@ -119,13 +103,14 @@ fn syntax_problem(text: &str, line: usize, info: &str) -> Problem {
             .trim_start()
             .starts_with(['*', '&', '%', '@', '`', '!'])
     };
-    if lines().any(indent_has_tab) {
+    let problem = if lines().any(indent_has_tab) {
         problem.hint("indent with spaces, not tabs")
     } else if lines().any(unquoted) {
         problem.hint("put quotes around a value that begins with one of * & % @ ` !")
     } else {
         problem
-    }
+    };
+    (Origin::File { line, column }, problem)
 }
 
 /// The value at a path.
@@ -190,13 +175,9 @@ impl<'de> de::Visitor<'de> for At<'_> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Parsed {
-        parse(text, &|line, column| Origin::File { line, column })
-    }
-
     #[test]
     fn positions_are_those_of_the_value_and_of_the_key() {
-        let parsed = read("a: 1\nb:\n  - x\n  - {c: \"y\"}\n");
+        let parsed = parse("a: 1\nb:\n  - x\n  - {c: \"y\"}\n");
         assert!(parsed.problems.is_empty());
         let document = parsed.document.unwrap();
         let (b, at) = (KeyPath::of("b"), |line, column| Origin::File {
@@ -234,6 +215,16 @@ mod tests {
             ),
             ("tab", "a:\n\tb: 1\n", "not valid YAML"),
             ("unclosed", "a: [1, 2\n", "not valid YAML"),
+            (
+                "two roots",
+                "{a: 1}\nb: 2\n",
+                "2:1 did not find expected <document start>",
+            ),
+            (
+                "broken, then deep",
+                &format!("a: @\n{}", "[".repeat(30_000)),
+                "1:4 not valid YAML",
+            ),
             ("glob", "host: *.example.org\n", "put quotes around"),
             (
                 "deep block",
@@ -252,7 +243,7 @@ mod tests {
             ),
         ];
         for (case, text, expected) in cases {
-            let all: Vec<_> = read(text)
+            let all: Vec<_> = parse(text)
                 .problems
                 .iter()
                 .map(|(origin, p)| match origin {
@@ -275,7 +266,7 @@ mod tests {
     }
 
     fn value(text: &str, path: &KeyPath) -> Option<Value> {
-        read(text).document.unwrap().get(path).cloned()
+        parse(text).document.unwrap().get(path).cloned()
     }
 
     #[test]
