@@ -17,6 +17,7 @@ mod defaults;
 mod document;
 mod index;
 mod interpolate;
+mod live;
 mod matcher;
 mod model;
 mod overlay;
@@ -33,12 +34,13 @@ mod validate;
 mod words;
 mod yaml;
 
+pub use live::{Live, ReloadStatus};
 pub use matcher::{Captures, Matcher, TagTemplate};
 pub use problem::{Problem, Problems};
 pub use schema::{KeyDoc, json_schema, keys, starter};
 pub use snapshot::{
-    AccessLog, AdminListener, Listener, Live, LogFormat, MetricsListener, Mode, Observability,
-    Reload, ReloadStatus, Route, RouteCache, Shutdown, Snapshot, Timeouts, Upstream,
+    AccessLog, AdminListener, Listener, LogFormat, MetricsListener, Mode, Observability, Reload,
+    Route, RouteCache, Shutdown, Snapshot, Timeouts, Upstream,
 };
 pub use source::{Flags, Loaded, Source, environment};
 pub use units::Secret;

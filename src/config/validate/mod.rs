@@ -17,6 +17,7 @@ use super::snapshot::{AccessLog, LogFormat, Mode, Observability, Reload, Shutdow
 use super::units::{Period, Secret, Size};
 use crate::{cache, compress, headers, limit};
 
+mod address;
 mod net;
 mod routes;
 
