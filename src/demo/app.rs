@@ -11,13 +11,14 @@ use std::time::Duration;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
-use axum::response::{Html, IntoResponse, Json, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Router, serve};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -184,7 +185,7 @@ async fn articles() -> Response {
         .collect();
     (
         [PUBLIC_60, (CACHE_TAG, "articles")],
-        Json(json!({"articles": list})),
+        json_line(&json!({"articles": list})),
     )
         .into_response()
 }
@@ -204,7 +205,7 @@ async fn article(State(shared): State<Shared>, Path(id): Path<u32>) -> Response 
         "rendered_at": now(),
         "text": text_of(id),
     });
-    ([PUBLIC_60, (CACHE_TAG, tags.as_str())], Json(body)).into_response()
+    ([PUBLIC_60, (CACHE_TAG, tags.as_str())], json_line(&body)).into_response()
 }
 
 /// What any app does after a write: it tells the proxy which tag is no longer true.
@@ -226,13 +227,13 @@ async fn edit(State(shared): State<Shared>, Path(id): Path<u32>) -> Response {
     };
     (
         [NO_STORE],
-        Json(json!({"id": id, "edits": edits, "purged": purged})),
+        json_line(&json!({"id": id, "edits": edits, "purged": purged})),
     )
         .into_response()
 }
 
 async fn clock() -> Response {
-    ([NO_STORE], Json(json!({"now": now()}))).into_response()
+    ([NO_STORE], json_line(&json!({"now": now()}))).into_response()
 }
 
 /// Private, and with a cookie limited to its own path so that it colours no other request.
@@ -241,7 +242,11 @@ async fn me() -> Response {
         (CACHE_CONTROL, "private"),
         (SET_COOKIE, "demo=1; Path=/api/me; HttpOnly; SameSite=Lax"),
     ];
-    (fields, Json(json!({"name": "Demo User", "now": now()}))).into_response()
+    (
+        fields,
+        json_line(&json!({"name": "Demo User", "now": now()})),
+    )
+        .into_response()
 }
 
 #[derive(Deserialize)]
@@ -260,7 +265,7 @@ async fn slow(Query(Slow { ms }): Query<Slow>) -> Response {
         return refuse(format!("ms goes up to {SLOW_MS_MAX}"));
     }
     tokio::time::sleep(Duration::from_millis(ms)).await;
-    Json(json!({"waited_ms": ms, "now": now()})).into_response()
+    json_line(&json!({"waited_ms": ms, "now": now()})).into_response()
 }
 
 async fn status(Path(code): Path<u16>) -> Response {
@@ -328,11 +333,16 @@ fn text_of(n: u32) -> String {
     )
 }
 
-/// The time in RFC 3339.
+/// JSON with a line break behind it, so that in a terminal the prompt begins on a line of its own.
+fn json_line(value: &Value) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], format!("{value}\n"))
+}
+
+/// The time in RFC 3339, with milliseconds.
 pub(super) fn now() -> String {
-    OffsetDateTime::now_utc()
-        .format(&Rfc3339)
-        .unwrap_or_default()
+    const FORMAT: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    OffsetDateTime::now_utc().format(FORMAT).unwrap_or_default()
 }
 
 #[cfg(test)]

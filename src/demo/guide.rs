@@ -98,8 +98,9 @@ The demo is running: open http://{listen}/ in a browser, or try these in a secon
      curl http://{admin}/v1/stats
      curl http://{metrics}/metrics
 
- 7 Edit the configuration while it runs: change the ttl of `slow`, save, ask again.
-     {file}
+ 7 Edit the configuration while it runs, in any editor or like this, and ask again: see ttl.
+     sed -i.bak 's/ttl: 10s/ttl: 1h/' {file}
+     curl -i 'http://{listen}/slow?ms=500'
      curl -i 'http://{listen}/slow?ms=500'
 
 Ctrl-C ends the demo.
