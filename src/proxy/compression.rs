@@ -116,6 +116,18 @@ pub(super) fn vary(response: &mut ResponseHeader) -> Result<()> {
     }
 }
 
+/// Says in a head without a body that the body would depend on `Accept-Encoding`.
+pub(super) fn vary_if_coded(
+    session: &Session,
+    response: &mut ResponseHeader,
+    ctx: &Ctx,
+) -> Result<()> {
+    match decide(session, response, content_length(&response.headers), ctx) {
+        Verdict::Leave(_) => Ok(()),
+        Verdict::Identity | Verdict::Code(_) => vary(response),
+    }
+}
+
 /// Codes one piece of the body in place.
 pub(super) fn code(
     shared: &Shared,

@@ -33,6 +33,21 @@ pub(super) fn via(received: Version) -> HeaderValue {
     })
 }
 
+/// Request fields that concern one connection only.
+const OF_THE_HOP: [&str; 11] = [
+    "connection",
+    "content-length",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// How many addresses of the app a request tries.
 pub(super) const ATTEMPTS_MAX: usize = 2;
 
@@ -125,11 +140,18 @@ pub(super) fn request_head(
     };
     let id = &ctx.snapshot.observability.request_id.header;
     request.insert_header(id.clone(), admitted.request_id.clone())?;
-    if admitted.key.is_some() && admitted.compression && ctx.snapshot.compression.enabled {
-        // We store one uncoded body for everybody and code it ourselves.
-        request.remove_header(&header::ACCEPT_ENCODING);
-    }
     Ok(())
+}
+
+/// Ends the fields of one hop in a request (RFC 9110 §7.6.1). pingora does it for what it forwards
+/// itself; this is for requests that we send.
+pub(super) fn strip_request(request: &mut RequestHeader) {
+    for name in hop_by_hop::names_in_connection(&request.headers) {
+        request.remove_header(&name);
+    }
+    for name in OF_THE_HOP {
+        request.remove_header(name);
+    }
 }
 
 /// Starts the wait for the answer's head anew: with the request's head, and with each part of its
@@ -190,7 +212,12 @@ pub(super) fn answered(response: &mut ResponseHeader, ctx: &mut Ctx) {
     }
     ctx.upstream.first_byte = ctx.upstream.sent.map(|sent| sent.elapsed());
     await_body(ctx);
-    // RFC 9110 §7.6.1. `Transfer-Encoding` stays: it tells pingora how to frame the body.
+    strip_response(response);
+}
+
+/// Ends the fields of one hop in an answer (RFC 9110 §7.6.1). `Transfer-Encoding` stays: it tells
+/// pingora how to frame the body.
+pub(super) fn strip_response(response: &mut ResponseHeader) {
     for name in hop_by_hop::names_in_connection(&response.headers) {
         if name != header::TRANSFER_ENCODING && name != header::CONTENT_LENGTH {
             response.remove_header(&name);
