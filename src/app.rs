@@ -21,7 +21,7 @@ use crate::config::{Live, Loaded, Problems, Snapshot, Source};
 use crate::edge::{Edge, listen};
 use crate::limit::connections::{self, Connections};
 use crate::proxy::{
-    AccessLog, Fetches, Lifecycle, Proxy, Resolver, Routes, Shared, Stage, await_app,
+    AccessLog, Codings, Fetches, Lifecycle, Proxy, Resolver, Routes, Shared, Stage, await_app,
 };
 use crate::stats::process;
 use crate::store::generations::Generations;
@@ -137,6 +137,7 @@ fn build(
         memory,
         generations: Generations::new(),
         fetches: Fetches::new(snapshot.upstream.keepalive),
+        codings: Codings::default(),
         resolver: Resolver::new(),
         lifecycle,
         metrics: crate::proxy::Metrics::register(registry),

@@ -53,8 +53,8 @@ pub(super) fn decide(
         return Verdict::Leave(reason);
     }
     match negotiate(&session.req_header().headers, &settings.algorithms) {
-        Some(coding) => Verdict::Code(coding),
-        None => Verdict::Identity,
+        Some(coding) if !ctx.identity_only => Verdict::Code(coding),
+        _ => Verdict::Identity,
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Ctx {
     pub(super) upstream: UpstreamTimes,
     /// Bytes of request body seen.
     pub(super) request_bytes: u64,
+    /// The body must not be coded while it streams: too many do so at the same time.
+    pub(super) identity_only: bool,
     /// Whether the connection was taken over after a 101.
     pub(super) tunnelled: bool,
     /// Why the request failed, once it has.
@@ -83,6 +85,7 @@ impl Ctx {
             coder: None,
             upstream: UpstreamTimes::default(),
             request_bytes: 0,
+            identity_only: false,
             tunnelled: false,
             failure: None,
             _in_flight: shared.lifecycle.begin(),

@@ -14,6 +14,7 @@
 
 mod access_log;
 mod admit;
+mod coded;
 mod compression;
 mod ctx;
 mod deadline;
@@ -40,6 +41,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
 pub use access_log::AccessLog;
+pub use coded::Codings;
 pub use ctx::Ctx;
 pub use deadline::Deadline;
 pub use fetch::Fetches;
@@ -65,6 +67,8 @@ pub struct Shared {
     pub resolver: Resolver,
     /// Fetches under way.
     pub fetches: Fetches,
+    /// Stored bodies that are being coded.
+    pub codings: Codings,
     /// The stage of the process and its requests in flight.
     pub lifecycle: Arc<Lifecycle>,
     /// Counters of requests and decisions.

@@ -14,12 +14,17 @@ use super::Shared;
 use super::exchange::Exchange;
 use super::flight::{Answer, Failure, Head, Piece, Reader};
 use crate::cache::conditional::{in_not_modified, not_modified};
+use crate::cache::entry::Entry;
 use crate::cache::reuse::{Reuse, reuse};
 use crate::cache::status::Outcome;
-use crate::proxy::admit::{fallback, policy_request};
+use crate::proxy::admit::{content_length, fallback, policy_request};
+use crate::proxy::compression::Verdict;
 use crate::proxy::ctx::Ctx;
 use crate::proxy::{compression, respond, upstream};
 use crate::reason::Reason;
+
+/// A body up to this length is waited for and coded whole, once for all who want it coded.
+const WAIT_TO_CODE_BYTES_MAX: u64 = 256 * 1024;
 
 /// Answers the client whose request began the fetch.
 pub(super) async fn lead(
@@ -31,7 +36,7 @@ pub(super) async fn lead(
 ) -> Result<bool> {
     match head(session, ctx, &reader).await? {
         Head::Shared(answer) => {
-            stream(shared, session, ctx, &reader, &answer).await?;
+            share(shared, session, ctx, &reader, &answer, true).await?;
             Ok(true)
         }
         Head::Unshared => match exchange.try_recv() {
@@ -55,7 +60,7 @@ pub(super) async fn follow(
 ) -> Result<bool> {
     match head(session, ctx, &reader).await? {
         Head::Shared(answer) if suits(shared, session, ctx, &reader, &answer) => {
-            stream(shared, session, ctx, &reader, &answer).await?;
+            share(shared, session, ctx, &reader, &answer, false).await?;
             Ok(true)
         }
         Head::Shared(_) | Head::Unshared => Ok(false),
@@ -91,13 +96,14 @@ fn suits(shared: &Shared, session: &Session, ctx: &Ctx, reader: &Reader, answer:
     )
 }
 
-/// Streams a shared answer to this client.
-async fn stream(
+/// Gives this client a shared answer.
+async fn share(
     shared: &Shared,
     session: &mut Session,
     ctx: &mut Ctx,
     reader: &Reader,
     answer: &Answer,
+    leads: bool,
 ) -> Result<()> {
     if let Outcome::Miss { found, .. } = ctx.outcome {
         ctx.outcome = Outcome::Miss {
@@ -106,10 +112,38 @@ async fn stream(
             why: None,
         };
     }
-    let mut response = answer.response.clone();
+    let response = answer.response.clone();
     if not_modified(&answer.entry, &policy_request(session, ctx)) {
         return unmodified(shared, session, ctx, response).await;
     }
+    let length = content_length(&response.headers);
+    if let Verdict::Code(_) = compression::decide(session, &response, length, ctx) {
+        // A coder each would cost megabytes for every client that waits.
+        let small = length.is_some_and(|length| length <= WAIT_TO_CODE_BYTES_MAX);
+        if small && let Some(entry) = stored(shared, reader, answer).await {
+            return respond::whole(shared, session, ctx, &answer.key, &entry, response).await;
+        }
+        ctx.identity_only = !leads;
+    }
+    stream(shared, session, ctx, reader, response).await
+}
+
+/// Waits for the end of the body and finds the answer in the store, where its coded bodies are made
+/// once for all.
+async fn stored(shared: &Shared, reader: &Reader, answer: &Answer) -> Option<Arc<Entry>> {
+    reader.end().await;
+    let stored = shared.memory.get(&answer.key)?;
+    (stored.stored_at == answer.entry.stored_at).then_some(stored)
+}
+
+/// Streams a shared body to this client as it grows.
+async fn stream(
+    shared: &Shared,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    reader: &Reader,
+    mut response: ResponseHeader,
+) -> Result<()> {
     let head_only = begin(shared, session, ctx, &mut response).await?;
     if head_only {
         return Ok(());

@@ -125,6 +125,7 @@ async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Excha
             let answer = Arc::new(Answer {
                 response: forwardable(response),
                 entry,
+                key: landing.queue.key.clone(),
             });
             landing.flight.set_head(Head::Shared(answer.clone()));
             let timeouts = &order.snapshot.upstream.timeouts;

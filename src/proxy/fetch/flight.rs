@@ -13,6 +13,7 @@ use pingora::http::ResponseHeader;
 use tokio::sync::Notify;
 
 use crate::cache::entry::Entry;
+use crate::cache::key::Key;
 use crate::reason::Reason;
 
 /// Unread bytes that a body too large to be stored may hold.
@@ -35,6 +36,8 @@ pub(in crate::proxy) struct Answer {
     pub(in crate::proxy) response: ResponseHeader,
     /// The entry to be, without its body: says who may have the answer.
     pub(in crate::proxy) entry: Entry,
+    /// Where it is stored.
+    pub(in crate::proxy) key: Key,
 }
 
 /// Why a fetch failed, in terms of the error page.
@@ -223,6 +226,19 @@ impl Reader {
             if let Some(piece) = self.flight.lock().next(self.id) {
                 self.flight.read.notify_waiters();
                 return piece;
+            }
+            grown.await;
+        }
+    }
+}
+
+impl Reader {
+    /// Waits until the body is complete or broken, without reading it.
+    pub(in crate::proxy) async fn end(&self) {
+        loop {
+            let grown = self.flight.grown.notified();
+            if self.flight.lock().end.is_some() {
+                return;
             }
             grown.await;
         }
