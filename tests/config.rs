@@ -302,7 +302,7 @@ fn overrides_leave_their_neighbours_alone() {
     );
     assert_eq!(snapshot.compression.algorithms.len(), 1);
     let names: Vec<_> = snapshot.routes.iter().map(|r| r.name.to_string()).collect();
-    assert_eq!(names, ["first", "route-2"]);
+    assert_eq!(names, ["first", "quoted"]);
     assert_eq!(
         snapshot
             .routes
@@ -460,6 +460,10 @@ fn large_and_strange_files_are_answered_in_time() {
             list("compression: {algorithms: [", "br,", 4000),
         ),
         ("flow", "[".repeat(1_000_000)),
+        (
+            "broken, then flow",
+            format!("a: @\n{}", "[".repeat(1_000_000)),
+        ),
         ("dashes", "- ".repeat(500_000)),
         ("quotes", "\"".repeat(1_000_000)),
         ("questions", "? ".repeat(500_000)),

@@ -1,43 +1,45 @@
 //! `${NAME}` and `${NAME:-default}` in the values of the file.
 //!
-//! It works on the parsed tree, after quoting and structure are settled, so whatever a variable
+//! It works on the parsed values, after quoting and structure are settled, so whatever a variable
 //! holds stays one value: it can neither end a string nor add a key.
 
 use std::collections::BTreeMap;
 
-use super::problem::Problem;
-use super::tree::{Data, Node, Origin};
-use super::yaml::brief;
+use serde_yaml::Value;
+
+use super::document::{Document, Origin};
+use super::problem::{PROBLEMS_MAX, Problem, brief};
 
 /// Fills every value that stands in the file. Values from variables and flags are taken as they
 /// are: whoever set them had a shell for that.
-pub(super) fn fill(root: &mut Node, env: &BTreeMap<String, String>) -> Vec<(Origin, Problem)> {
-    let mut problems = Vec::new();
-    root.walk(&mut |path, node| {
-        let (Data::Text(text), Origin::File { .. }) = (&mut node.data, &node.origin) else {
-            return;
-        };
-        if !text.contains("${") {
-            return;
-        }
-        match expand(text, env) {
-            Ok(filled) => *text = filled,
-            Err((message, hint)) => {
-                let problem = Problem {
-                    hint,
-                    ..Problem::new(path.to_string(), message)
-                };
-                problems.push((node.origin.clone(), problem));
-                node.dropped = true;
-            }
+pub(super) fn fill(
+    document: &mut Document,
+    env: &BTreeMap<String, String>,
+) -> Vec<(Origin, Problem)> {
+    let mut filled = Vec::new();
+    document.walk(&mut |path, value| {
+        if let Some(text) = value.as_str().filter(|text| text.contains("${")) {
+            filled.push((path.clone(), expand(text, env)));
         }
     });
+    let mut problems = Vec::new();
+    for (path, result) in filled {
+        let origin = document.origin(&path);
+        match (origin, result) {
+            (Origin::Variable(_) | Origin::Flag(_), _) => {}
+            (_, Ok(text)) => drop(document.replace(&path, Value::from(text))),
+            (_, Err(_)) if problems.len() >= PROBLEMS_MAX => break,
+            (origin, Err(message)) => {
+                problems.push((origin, Problem::told(&path, &message)));
+                document.drop_at(path);
+            }
+        }
+    }
     problems
 }
 
-type Wrong = (String, Option<String>);
-
-fn expand(text: &str, env: &BTreeMap<String, String>) -> Result<String, Wrong> {
+/// The error may end in "; " and a hint.
+fn expand(text: &str, env: &BTreeMap<String, String>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -50,8 +52,7 @@ fn expand(text: &str, env: &BTreeMap<String, String>) -> Result<String, Wrong> {
             continue;
         }
         let Some((inner, after)) = tail.split_once('}') else {
-            let hint = "write `$${` for a literal `${`".to_owned();
-            return Err(("`${` has no closing `}`".to_owned(), Some(hint)));
+            return Err("`${` has no closing `}`; write `$${` for a literal `${`".to_owned());
         };
         out.push_str(before);
         out.push_str(value(inner, env)?);
@@ -62,29 +63,24 @@ fn expand(text: &str, env: &BTreeMap<String, String>) -> Result<String, Wrong> {
 }
 
 /// As in a shell: the default also stands in for a variable that is empty.
-fn value<'a>(inner: &'a str, env: &'a BTreeMap<String, String>) -> Result<&'a str, Wrong> {
+fn value<'a>(inner: &'a str, env: &'a BTreeMap<String, String>) -> Result<&'a str, String> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
     };
     let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     if !name.starts_with(letter) || !name.chars().all(|c| letter(c) || c.is_ascii_digit()) {
-        let hint = "write ${NAME} or ${NAME:-default}, and `$${` for a literal `${`".to_owned();
-        return Err((
-            format!("`${{{}}}` names no variable", brief(inner)),
-            Some(hint),
+        return Err(format!(
+            "`${{{}}}` names no variable; write ${{NAME}} or ${{NAME:-default}}, and `$${{` for a literal `${{`",
+            brief(inner)
         ));
     }
     match (env.get(name).map(String::as_str), default) {
         (None | Some(""), Some(default)) => Ok(default),
         (Some(value), _) => Ok(value),
-        (None, None) => {
-            let hint = format!("set it, or write ${{{name}:-default}}");
-            Err((
-                format!("the environment variable `{name}` is not set"),
-                Some(hint),
-            ))
-        }
+        (None, None) => Err(format!(
+            "the environment variable `{name}` is not set; set it, or write ${{{name}:-default}}"
+        )),
     }
 }
 
@@ -118,7 +114,7 @@ mod tests {
         ] {
             match (expand(text, &env), expected) {
                 (Ok(got), Ok(want)) => assert_eq!(got, want, "{text}"),
-                (Err((got, _)), Err(want)) => assert!(got.contains(want), "{text}: {got}"),
+                (Err(got), Err(want)) => assert!(got.contains(want), "{text}: {got}"),
                 (got, want) => panic!("{text}: {got:?}, not {want:?}"),
             }
         }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shape::{Many, Short};
-use super::units::{Period, Secret, Size, Switch};
+use super::units::{Period, Secret, Size, Switch, whole_number};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +73,7 @@ pub(super) struct Upstream {
     pub(super) timeouts: Timeouts,
     /// Idle connections to the app that are kept for reuse; 0 keeps none.
     #[schemars(range(max = 65_536))]
+    #[serde(deserialize_with = "whole_number")]
     pub(super) keepalive: u64,
 }
 
@@ -102,6 +103,7 @@ pub(super) struct ClientIp {
     pub(super) header: String,
     /// Limits count all addresses of one IPv6 network of this prefix length as one client.
     #[schemars(range(max = 128))]
+    #[serde(deserialize_with = "whole_number")]
     pub(super) ipv6_prefix: u64,
 }
 
@@ -190,9 +192,11 @@ pub(super) enum Algorithm {
 pub(super) struct Levels {
     /// Brotli, 0 to 11.
     #[schemars(range(max = 11))]
+    #[serde(deserialize_with = "whole_number")]
     pub(super) br: u64,
     /// gzip, 1 to 9.
     #[schemars(range(min = 1, max = 9))]
+    #[serde(deserialize_with = "whole_number")]
     pub(super) gzip: u64,
 }
 
@@ -211,8 +215,10 @@ pub(super) struct Limits {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Connections {
     /// From all clients together; 0 means no bound.
+    #[serde(deserialize_with = "whole_number")]
     pub(super) total: u64,
     /// From one client address; 0 means no bound. Trusted proxies are exempt.
+    #[serde(deserialize_with = "whole_number")]
     pub(super) per_ip: u64,
 }
 

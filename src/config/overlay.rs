@@ -6,9 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::problem::Problem;
+use serde_yaml::{Mapping, Value};
+
+use super::document::{Document, Origin};
+use super::index::DEPTH_MAX;
+use super::path::{KeyPath, Step};
+use super::problem::{Problem, brief};
 use super::source::Flags;
-use super::tree::{Data, Entry, KeyPath, Node, Origin, Step};
 use super::words::SHORT_KEYS;
 use super::yaml;
 
@@ -20,7 +24,7 @@ const RESERVED: [&str; 2] = ["VESTIBULE_CONFIG", "VESTIBULE_LOG"];
 
 /// Lays variables, flags and `PORT` over the file.
 pub(super) fn apply(
-    root: &mut Node,
+    document: &mut Document,
     env: &BTreeMap<String, String>,
     flags: &Flags,
 ) -> Vec<(Origin, Problem)> {
@@ -29,8 +33,8 @@ pub(super) fn apply(
         let origin = Origin::Variable(name.as_str().into());
         let told = path.to_string();
         let done = path_is_whole(&path)
-            .and_then(|()| value(&path, &env[&name], &origin))
-            .and_then(|node| set(root, &path, node));
+            .and_then(|()| value(&path, &env[&name]))
+            .and_then(|value| set(document, &path, value, &origin));
         if let Err(message) = done {
             problems.push((origin, Problem::new(told, message)));
         }
@@ -40,12 +44,13 @@ pub(super) fn apply(
         ("--upstream", "upstream", &flags.upstream),
     ] {
         let Some(value) = value else { continue };
-        let node = Node::new(Origin::Flag(flag), Data::Text(value.clone()));
-        if let Err(message) = set(root, &KeyPath::of(key), node) {
-            problems.push((Origin::Flag(flag), Problem::new(key, message)));
+        let origin = Origin::Flag(flag);
+        let value = Value::from(value.as_str());
+        if let Err(message) = set(document, &KeyPath::of(key), value, &origin) {
+            problems.push((origin, Problem::new(key, message)));
         }
     }
-    problems.extend(port(root, env));
+    problems.extend(port(document, env));
     problems
 }
 
@@ -96,111 +101,103 @@ fn path_is_whole(path: &KeyPath) -> Result<(), String> {
             "names no key; write VESTIBULE_, then keys parted by two underscores".to_owned(),
         );
     }
-    if path.0.len() > yaml::DEPTH_MAX {
+    if path.0.len() > DEPTH_MAX {
         return Err("names a key that is nested too deep".to_owned());
     }
     Ok(())
 }
 
-/// Text, or a list or mapping in flow style. A secret is always text, whatever it begins with.
-fn value(path: &KeyPath, text: &str, origin: &Origin) -> Result<Node, String> {
+/// YAML where it is a list, a mapping or quoted. Anything else is the plain text it seems to be:
+/// `*.example.org` and `a #b` need no second pair of quotes inside those of the shell. A secret is
+/// always text, whatever it begins with.
+fn value(path: &KeyPath, text: &str) -> Result<Value, String> {
     if text.is_empty() {
         return Err("is set but empty; unset it or give it a value".to_owned());
     }
     let secret = path.0.last() == Some(&Step::Key("token".to_owned()));
-    if secret || !text.trim_start().starts_with(['[', '{']) {
-        return Ok(Node::new(origin.clone(), Data::Text(text.to_owned())));
+    if secret || !text.trim_start().starts_with(['[', '{', '"', '\'']) {
+        return Ok(Value::from(text));
     }
-    let parsed = yaml::parse(text, |_, _| origin.clone());
-    match (parsed.root, parsed.problems.first()) {
-        (Some(root), None) => Ok(root),
+    let parsed = yaml::parse(text);
+    match (parsed.document, parsed.problems.first()) {
+        (Some(document), None) => Ok(document.into_root()),
         (_, Some((_, problem))) => Err(problem.message.clone()),
         (None, None) => Err("holds no value".to_owned()),
     }
 }
 
-fn set(root: &mut Node, path: &KeyPath, value: Node) -> Result<(), String> {
-    let mut node = root;
-    for (taken, step) in path.0.iter().enumerate() {
-        let here = KeyPath(path.0[..taken].to_vec());
-        node = descend(node, &here, step, &value.origin)?;
+fn set(
+    document: &mut Document,
+    path: &KeyPath,
+    value: Value,
+    origin: &Origin,
+) -> Result<(), String> {
+    let mut here = KeyPath::default();
+    for step in &path.0 {
+        here = descend(document, here, step, origin)?;
     }
     // `VESTIBULE_UPSTREAM=…` over a mapping sets the address and leaves the timeouts alone.
-    let short = short_key(path).filter(|_| matches!(value.data, Data::Text(_)));
-    if let (Data::Map(_), Some(key)) = (&node.data, short) {
-        node = descend(node, path, &Step::Key(key.to_owned()), &value.origin)?;
+    let short = short_key(path).filter(|_| value.is_string());
+    if let (Some(Value::Mapping(_)), Some(key)) = (document.get(&here), short) {
+        here = here.join(key);
     }
-    *node = value;
+    document.put(here, value, origin);
     Ok(())
 }
 
-/// The child at `step`, made when it is not there.
-fn descend<'n>(
-    node: &'n mut Node,
-    here: &KeyPath,
+/// The path of the child at `step`, which is made when it is not there.
+fn descend(
+    document: &mut Document,
+    here: KeyPath,
     step: &Step,
     origin: &Origin,
-) -> Result<&'n mut Node, String> {
-    open(node, here, step)?;
-    match (&mut node.data, step) {
-        (Data::List(nodes), Step::Index(i)) => {
-            if *i == nodes.len() {
-                nodes.push(Node::new(origin.clone(), Data::Null));
-            }
-            let count = nodes.len();
-            nodes.get_mut(*i).ok_or_else(|| {
-                format!("`{here}` has {count} elements, so the next one has the number {count}")
-            })
+) -> Result<KeyPath, String> {
+    open(document, &here, step);
+    let child = match (document.get(&here), step) {
+        (Some(Value::Sequence(list)), Step::Index(i)) if *i > list.len() => {
+            let count = list.len();
+            return Err(format!(
+                "`{here}` has {count} elements, so the next one has the number {count}"
+            ));
         }
-        (Data::Map(entries), step) => {
-            let key = match step {
-                Step::Key(key) => key.clone(),
-                Step::Index(i) => i.to_string(),
-            };
-            let at = entries
-                .iter()
-                .position(|e| e.key == key)
-                .unwrap_or_else(|| {
-                    let node = Node::new(origin.clone(), Data::Null);
-                    entries.push(Entry {
-                        key,
-                        key_origin: origin.clone(),
-                        node,
-                    });
-                    entries.len() - 1
-                });
-            Ok(&mut entries[at].node)
+        (Some(Value::Sequence(_)), Step::Key(key)) => {
+            return Err(format!(
+                "`{here}` is a list; write the number of an element instead of `{key}`"
+            ));
         }
-        (Data::List(_), Step::Key(key)) => Err(format!(
-            "`{here}` is a list; write the number of an element instead of `{key}`"
-        )),
-        (Data::Null | Data::Text(_), _) => Err(format!(
-            "`{here}` is a single value, so nothing can be set below it"
-        )),
+        (Some(Value::Mapping(_)), Step::Index(i)) => here.join(&i.to_string()),
+        (Some(Value::Sequence(_) | Value::Mapping(_)), _) => here.child(step.clone()),
+        _ => {
+            return Err(format!(
+                "`{here}` is a single value, so nothing can be set below it"
+            ));
+        }
+    };
+    if document.get(&child).is_none() {
+        document.put(child.clone(), Value::Null, origin);
     }
+    Ok(child)
 }
 
-/// Makes a list or mapping of a node that is absent or written in its short form.
-fn open(node: &mut Node, here: &KeyPath, step: &Step) -> Result<(), String> {
-    let origin = node.origin.clone();
-    let (Data::Null | Data::Text(_)) = node.data else {
-        return Ok(());
-    };
-    let was = std::mem::replace(&mut node.data, Data::Null);
-    node.data = match (was, step) {
-        (Data::Null, Step::Index(_)) => Data::List(Vec::new()),
-        (Data::Null, Step::Key(_)) => Data::Map(Vec::new()),
-        (text, Step::Index(_)) => Data::List(vec![Node::new(origin, text)]),
-        (text, Step::Key(_)) => match short_key(here) {
-            Some(key) => Data::Map(vec![Entry {
-                key: key.to_owned(),
-                key_origin: origin.clone(),
-                node: Node::new(origin, text),
-            }]),
-            None => text,
+/// Makes a list or mapping of a value that is absent or written in its short form.
+fn open(document: &mut Document, here: &KeyPath, step: &Step) {
+    let list = || Value::Sequence(Vec::new());
+    let map = || Value::Mapping(Mapping::new());
+    let (opened, moved) = match (document.get(here), step) {
+        (Some(Value::Null), Step::Index(_)) => (list(), None),
+        (Some(Value::Null), Step::Key(_)) => (map(), None),
+        (Some(Value::String(_)), Step::Index(_)) => (list(), Some(here.index(0))),
+        (Some(Value::String(_)), Step::Key(_)) => match short_key(here) {
+            Some(key) => (map(), Some(here.join(key))),
+            None => return,
         },
+        _ => return,
     };
-    Ok(())
+    let origin = document.origin(here);
+    let text = document.replace(here, opened);
+    if let Some(path) = moved {
+        document.put(path, text, &origin);
+    }
 }
 
 fn short_key(path: &KeyPath) -> Option<&'static str> {
@@ -217,28 +214,21 @@ fn short_key(path: &KeyPath) -> Option<&'static str> {
 }
 
 /// `PORT`, as container platforms set it, counts only when nobody said where to listen.
-fn port(root: &mut Node, env: &BTreeMap<String, String>) -> Option<(Origin, Problem)> {
+fn port(document: &mut Document, env: &BTreeMap<String, String>) -> Option<(Origin, Problem)> {
     let listen = KeyPath::of("listen");
     let text = env.get("PORT").filter(|text| !text.is_empty())?;
-    if root
-        .get(&listen)
-        .is_some_and(|node| !matches!(node.data, Data::Null))
-    {
+    if document.get(&listen).is_some_and(|value| !value.is_null()) {
         return None;
     }
     let origin = Origin::Variable(Arc::from("PORT"));
     match text.parse::<u16>() {
         Ok(port) if port > 0 => {
-            let address = Data::Text(format!("0.0.0.0:{port}"));
-            set(root, &listen, Node::new(origin.clone(), address))
-                .err()
-                .map(|message| (origin, Problem::new("listen", message)))
+            let address = Value::from(format!("0.0.0.0:{port}"));
+            document.put(listen, address, &origin);
+            None
         }
         _ => {
-            let message = format!(
-                "expected a port from 1 to 65535, found `{}`",
-                yaml::brief(text)
-            );
+            let message = format!("expected a port from 1 to 65535, found `{}`", brief(text));
             Some((origin, Problem::new("listen", message)))
         }
     }

@@ -5,6 +5,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::path::KeyPath;
+
+/// A file with more problems than this is not the file that was meant.
+pub(super) const PROBLEMS_MAX: usize = 100;
+
 /// One thing that is wrong, in words for the person who wrote the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -32,6 +37,14 @@ impl Problem {
             path: path.into(),
             message: message.into(),
             ..Self::default()
+        }
+    }
+
+    /// The same from a message that may end in "; " and a hint.
+    pub(super) fn told(path: &KeyPath, message: &str) -> Self {
+        match message.split_once("; ") {
+            Some((message, hint)) => Self::new(path.to_string(), message).hint(hint),
+            None => Self::new(path.to_string(), message),
         }
     }
 
@@ -65,6 +78,18 @@ impl fmt::Display for Problem {
         }
         Ok(())
     }
+}
+
+/// As much of what the user wrote as fits into a message, on one line.
+pub(super) fn brief(text: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let more = text.chars().nth(CHARS_MAX).map(|_| '…');
+    text.chars()
+        .take(CHARS_MAX)
+        .map(visible)
+        .chain(more)
+        .collect()
 }
 
 /// Every problem of one configuration, in the order of the file; never empty.

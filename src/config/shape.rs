@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A type that can also be written as a single word or text.
@@ -30,10 +30,10 @@ pub(super) struct Short<T>(pub(super) T);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Many<T>(pub(super) Vec<T>);
 
-impl<'de, T: FromText + Deserialize<'de>> Deserialize<'de> for Short<T> {
+impl<'de, T: FromText + Deserialize<'de> + Default> Deserialize<'de> for Short<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either<T>(PhantomData<T>);
-        impl<'de, T: FromText + Deserialize<'de>> de::Visitor<'de> for Either<T> {
+        impl<'de, T: FromText + Deserialize<'de> + Default> de::Visitor<'de> for Either<T> {
             type Value = Short<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,9 +50,7 @@ impl<'de, T: FromText + Deserialize<'de>> Deserialize<'de> for Short<T> {
 
             fn visit_unit<E: de::Error>(self) -> Result<Short<T>, E> {
                 // A section whose keys are all commented out.
-                let none =
-                    de::value::MapDeserializer::<_, E>::new(std::iter::empty::<(&str, &str)>());
-                T::deserialize(none).map(Short)
+                Ok(Short::default())
             }
         }
         deserializer.deserialize_any(Either(PhantomData))
@@ -77,12 +75,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(|one| Many(vec![one]))
             }
 
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Many<T>, A::Error> {
-                let mut all = Vec::new();
-                while let Some(one) = seq.next_element()? {
-                    all.push(one);
-                }
-                Ok(Many(all))
+            fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Many<T>, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Many)
             }
         }
         deserializer.deserialize_any(OneOrMore(PhantomData))

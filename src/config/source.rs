@@ -9,12 +9,13 @@ use std::{fmt, str};
 
 use twox_hash::XxHash3_64;
 
-use super::problem::{Problem, Problems};
+use super::document::{Document, Origin, kind};
+use super::path::KeyPath;
+use super::problem::{PROBLEMS_MAX, Problem, Problems};
 use super::snapshot::Snapshot;
-use super::tree::{Data, Node, Origin};
 use super::units::Secret;
 use super::words::parse_secret;
-use super::{de, interpolate, model, overlay, validate, yaml};
+use super::{interpolate, model, overlay, read, validate, yaml};
 
 /// A configuration of a thousand routes is a tenth of this; more is the wrong file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -89,23 +90,23 @@ impl Source {
     /// Like [`Source::load`] with the content of the file at hand.
     pub(super) fn compile(&self, bytes: &[u8]) -> Result<Loaded, Problems> {
         let mut problems = Vec::new();
-        let mut root = self.tree(bytes, &mut problems)?;
+        let mut document = self.document(bytes, &mut problems)?;
         let add = |all: &mut Vec<_>, new: Vec<(Origin, Problem)>| {
             all.extend(
                 new.into_iter()
                     .map(|(origin, p)| self.in_file(Some(&origin), p)),
             );
         };
-        let overlaid = overlay::apply(&mut root, &self.env, &self.flags);
+        let overlaid = overlay::apply(&mut document, &self.env, &self.flags);
         add(&mut problems, overlaid);
-        add(&mut problems, interpolate::fill(&mut root, &self.env));
-        let (config, unread) = de::read::<model::Config>(&mut root);
-        let too_many = unread.len() >= de::PROBLEMS_MAX;
+        add(&mut problems, interpolate::fill(&mut document, &self.env));
+        let (config, unread) = read::read::<model::Config>(&mut document);
+        let too_many = unread.len() >= PROBLEMS_MAX;
         add(&mut problems, unread);
         if too_many {
             return Err(Problems::of(problems).expect("there are too many"));
         }
-        let validated = validate::validate(&config, &root, &|file| self.secret(file));
+        let validated = validate::validate(&config, &document, &|file| self.secret(file));
         let place = |(origin, problem): (Option<Origin>, _)| self.in_file(origin.as_ref(), problem);
         problems.extend(validated.problems.into_iter().map(place));
         match Problems::of(problems) {
@@ -119,52 +120,41 @@ impl Source {
     }
 
     /// The file as a mapping. Without one there is nothing further to check.
-    fn tree(&self, bytes: &[u8], problems: &mut Vec<Problem>) -> Result<Node, Problems> {
-        let start = Origin::File { line: 1, column: 1 };
-        let fatal = |problem| Problems::from(self.in_file(Some(&start), problem));
+    fn document(&self, bytes: &[u8], problems: &mut Vec<Problem>) -> Result<Document, Problems> {
         if self.file.is_none() {
-            return Ok(Node::new(start, Data::Map(Vec::new())));
+            return Ok(Document::empty());
         }
+        let start = Origin::File { line: 1, column: 1 };
+        let fatal = |message| Problems::from(self.in_file(Some(&start), Problem::new("", message)));
         if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(fatal(Problem::new(
-                "",
-                "is larger than 1 MiB; is this the right file?",
-            )));
+            return Err(fatal("is larger than 1 MiB; is this the right file?"));
         }
         let text = str::from_utf8(bytes).map_err(|e| self.not_utf8(bytes, e.valid_up_to()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
-            return Err(fatal(Problem::new(
-                "",
+            return Err(fatal(
                 "is empty; write at least `upstream: http://127.0.0.1:3000`",
-            )));
+            ));
         }
-        let parsed = yaml::parse(text, |line, column| Origin::File { line, column });
+        let parsed = yaml::parse(text);
         let found = parsed
             .problems
             .into_iter()
             .map(|(origin, p)| self.in_file(Some(&origin), p));
         problems.extend(found);
-        match parsed.root {
-            Some(root) if matches!(root.data, Data::Map(_)) => Ok(root),
-            Some(Node {
-                data: Data::Null,
-                origin,
-                ..
-            }) => Ok(Node::new(origin, Data::Map(Vec::new()))),
-            Some(root) => {
-                let message = format!("expected keys such as `upstream:`, found {}", root.kind());
-                Err(self
-                    .in_file(Some(&root.origin), Problem::new("", message))
-                    .into())
-            }
-            // Nothing but comments.
-            None if problems.is_empty() => Ok(Node::new(start, Data::Map(Vec::new()))),
-            None => {
-                Err(Problems::of(std::mem::take(problems))
-                    .expect("the arm above took the empty case"))
-            }
+        let Some(document) = parsed.document else {
+            let problems = Problems::of(std::mem::take(problems));
+            return Err(problems.expect("what could not be read says why"));
+        };
+        if document.root().is_mapping() {
+            return Ok(document);
         }
+        let found = kind(document.root());
+        let message = format!("expected keys such as `upstream:`, found {found}");
+        let origin = document.origin(&KeyPath::default());
+        Err(self
+            .in_file(Some(&origin), Problem::new("", message))
+            .into())
     }
 
     fn not_utf8(&self, bytes: &[u8], at: usize) -> Problems {

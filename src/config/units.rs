@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::yaml::brief;
+use super::problem::brief;
 
 /// Longer than this is a slip of the unit, and sums of times must not overflow.
 const PERIOD_MAX: Duration = Duration::from_secs(3650 * 86_400);
@@ -223,24 +223,51 @@ impl fmt::Display for Switch {
     }
 }
 
+/// Reads a scalar, which comes as text whatever it holds.
+pub(super) fn from_text<'de, T, D: Deserializer<'de>>(
+    deserializer: D,
+    expected: &'static str,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    struct Text<T>(&'static str, fn(&str) -> Result<T, String>);
+    impl<T> de::Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            (self.1)(text).map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_any(Text(expected, parse))
+}
+
+/// Reads a key of type `u64`.
+pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    from_text(deserializer, "a whole number", parse_whole)
+}
+
+fn parse_whole(text: &str) -> Result<u64, String> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let why = match text.strip_prefix('-') {
+        Some(rest) if digits(rest) => "must not be negative",
+        _ if !digits(text) => "is not a whole number",
+        _ => match text.parse() {
+            Ok(number) => return Ok(number),
+            Err(_) => "is too large",
+        },
+    };
+    Err(format!("`{}` {why}", brief(text)))
+}
+
 /// Serde and schema for a type that is read from text and written as text.
 macro_rules! textual {
     ($type:ident, $expected:literal, $schema:tt) => {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Text;
-                impl de::Visitor<'_> for Text {
-                    type Value = $type;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str($expected)
-                    }
-
-                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$type, E> {
-                        text.parse().map_err(E::custom)
-                    }
-                }
-                deserializer.deserialize_any(Text)
+                from_text(deserializer, $expected, str::parse)
             }
         }
 
@@ -280,102 +307,4 @@ textual!(Switch, "on or off", {
 });
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations() {
-        let ms = Duration::from_millis;
-        let cases = [
-            ("250ms", Ok(ms(250))),
-            ("10s", Ok(ms(10_000))),
-            ("5m", Ok(ms(300_000))),
-            ("1h", Ok(ms(3_600_000))),
-            ("30d", Ok(ms(30 * 86_400_000))),
-            ("0s", Ok(ms(0))),
-            ("10 s", Ok(ms(10_000))),
-            ("10", Err("has no unit; did you mean `10s`?")),
-            ("-1s", Err("must not be negative")),
-            ("1.5s", Err("is not a whole number; use a smaller unit")),
-            ("1h30m", Err("is not one number and unit")),
-            ("ten", Err("is not one number and unit")),
-            ("10sec", Err("has no known unit; use ms, s, m, h or d")),
-            ("10M", Err("has no known unit")),
-            ("", Err("must not be empty")),
-            ("3651d", Err("is too long; the longest is 3650d")),
-            ("18446744073709551615d", Err("is too long")),
-            ("18446744073709551616s", Err("is too large")),
-        ];
-        check::<Period, _>(&cases, |p| p.0);
-    }
-
-    #[test]
-    fn sizes() {
-        let cases = [
-            ("512B", Ok(512)),
-            ("64KiB", Ok(65_536)),
-            ("8MiB", Ok(8 << 20)),
-            ("2GiB", Ok(2 << 30)),
-            ("1048576", Ok(1 << 20)),
-            ("0", Ok(0)),
-            ("64KB", Err("has no known unit; did you mean `64KiB`?")),
-            ("64 mb", Err("did you mean `64MiB`?")),
-            ("1G", Err("did you mean `1GiB`?")),
-            ("5parsecs", Err("use B, KiB, MiB or GiB")),
-            ("-5MiB", Err("must not be negative")),
-            ("1.5MiB", Err("is not a whole number")),
-            ("9999999999999GiB", Err("is too large")),
-            ("99999999999999999999", Err("is too large")),
-        ];
-        check::<Size, _>(&cases, |s| s.0);
-    }
-
-    #[test]
-    fn switches() {
-        let cases = [
-            ("on", Ok(true)),
-            ("off", Ok(false)),
-            ("true", Ok(true)),
-            ("false", Ok(false)),
-            (
-                "yes",
-                Err("expected on or off, found `yes`; did you mean \"on\"?"),
-            ),
-            ("Off", Err("did you mean \"off\"?")),
-            ("maybe", Err("expected on or off, found `maybe`")),
-        ];
-        check::<Switch, _>(&cases, |s| s.0);
-    }
-
-    fn check<T: FromStr<Err = String>, V: PartialEq + fmt::Debug>(
-        cases: &[(&str, Result<V, &str>)],
-        value: impl Fn(T) -> V,
-    ) {
-        for (text, expected) in cases {
-            match (text.parse::<T>().map(&value), expected) {
-                (Ok(got), Ok(want)) => assert_eq!(got, *want, "{text}"),
-                (Err(got), Err(want)) => assert!(got.contains(want), "{text}: {got}"),
-                (got, want) => panic!("{text}: {got:?}, not {want:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_displayed_reads_back() {
-        for text in [
-            "250ms", "60s", "90s", "5m", "1h", "24h", "30d", "0s", "1500ms", "10s",
-        ] {
-            assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
-        }
-        for text in ["512", "1KiB", "8MiB", "2GiB", "0", "1536KiB"] {
-            assert_eq!(text.parse::<Size>().unwrap().to_string(), text);
-        }
-    }
-
-    #[test]
-    fn a_secret_is_not_shown() {
-        let secret = Secret::new("hunter2");
-        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "*** Some(***)");
-        assert_eq!(&*secret, "hunter2");
-    }
-}
+mod tests;

@@ -5,15 +5,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::{
     AccessLog, Admin, Cache, Compression, Listen, ListenEntry, LogFormat, Metrics, Mode,
     RouteCache, Threads, Token, Upstream,
 };
+use super::problem::brief;
 use super::shape::{FromText, Short};
-use super::units::{Secret, Switch, switch_message, textual};
-use super::yaml::brief;
+use super::units::{Secret, Switch, from_text, switch_message, textual};
 
 /// `path` may be written as a scalar that means its key `key`. Overrides from the environment use
 /// this to reach below a scalar, and to leave the rest of a mapping alone.

@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::config::snapshot::Live;
+use crate::config::live::Live;
 
 /// Counters of reloads; register it under the prefix `config`.
 #[derive(Debug, Clone)]

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::live::Live;
 use super::problem::{Problem, Problems};
-use super::snapshot::{Live, Snapshot};
+use super::snapshot::Snapshot;
 use super::source::{Loaded, Source};
 
 mod follow;

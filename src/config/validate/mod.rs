@@ -7,16 +7,17 @@ use std::fmt::Display;
 use std::num::NonZeroUsize;
 
 use http::HeaderName;
+use serde_yaml::Value;
 
-use super::de::PROBLEMS_MAX;
+use super::document::{Document, Origin};
 use super::model;
-use super::problem::Problem;
+use super::path::KeyPath;
+use super::problem::{PROBLEMS_MAX, Problem, brief};
 use super::snapshot::{AccessLog, LogFormat, Mode, Observability, Reload, Shutdown, Snapshot};
-use super::tree::{Data, KeyPath, Node, Origin, Step};
 use super::units::{Period, Secret, Size};
-use super::yaml::brief;
 use crate::{cache, compress, headers, limit};
 
+mod address;
 mod net;
 mod routes;
 
@@ -30,14 +31,14 @@ pub(super) struct Validated {
     pub(super) warnings: Vec<(Option<Origin>, Problem)>,
 }
 
-/// Checks `config`, which was read from `root`.
+/// Checks `config`, which was read from `document`.
 pub(super) fn validate(
     config: &model::Config,
-    root: &Node,
+    document: &Document,
     read_secret: ReadSecret<'_>,
 ) -> Validated {
     let mut check = Check {
-        root,
+        document,
         problems: Vec::new(),
         warnings: Vec::new(),
     };
@@ -75,9 +76,9 @@ pub(super) fn validate(
     }
 }
 
-/// The tree for positions, and what was found.
-struct Check<'t> {
-    root: &'t Node,
+/// The document for positions, and what was found.
+struct Check<'d> {
+    document: &'d Document,
     problems: Vec<(Option<Origin>, Problem)>,
     warnings: Vec<(Option<Origin>, Problem)>,
 }
@@ -86,7 +87,7 @@ impl Check<'_> {
     /// `message` may end in "; " and a hint.
     fn fail(&mut self, path: &KeyPath, message: impl Display) {
         // A stand-in for a value that was already reported is nobody's mistake.
-        if self.problems.len() < PROBLEMS_MAX && self.root.is_sound(path) {
+        if self.problems.len() < PROBLEMS_MAX && self.document.is_sound(path) {
             let found = self.place(path, &message.to_string());
             self.problems.push(found);
         }
@@ -98,56 +99,37 @@ impl Check<'_> {
     }
 
     fn place(&self, path: &KeyPath, message: &str) -> (Option<Origin>, Problem) {
-        let (node, steps) = self.root.nearest(path);
-        let found = KeyPath(path.0[..steps].to_vec());
-        let (origin, shown) = match &node.data {
-            _ if steps == path.0.len() => (Some(node.origin.clone()), path),
-            Data::Map(_) => (self.key_origin(&found), path),
+        let (value, steps) = self.document.nearest(path);
+        let found = path.first(steps);
+        let (origin, shown) = match value {
+            _ if steps == path.0.len() => (Some(self.document.origin(path)), path),
+            // What is missing altogether stands nowhere.
+            Value::Mapping(_) if steps == 0 => (None, path),
+            Value::Mapping(_) => (Some(self.document.key_origin(&found)), path),
             // The short form: `upstream: ftp://x` is a mistake in `upstream`, not in its `url`.
-            _ => (Some(node.origin.clone()), &found),
+            _ => (Some(self.document.origin(&found)), &found),
         };
-        let problem = match message.split_once("; ") {
-            Some((message, hint)) => Problem::new(shown.to_string(), message).hint(hint),
-            None => Problem::new(shown.to_string(), message),
-        };
-        (origin, problem)
-    }
-
-    /// Where the key of a section stands, for what is missing in it.
-    fn key_origin(&self, section: &KeyPath) -> Option<Origin> {
-        let (last, parents) = section.0.split_last()?;
-        let parent = self.root.get(&KeyPath(parents.to_vec()))?;
-        match (&parent.data, last) {
-            (Data::Map(entries), Step::Key(key)) => entries
-                .iter()
-                .find(|e| e.key == *key)
-                .map(|e| e.key_origin.clone()),
-            _ => self.root.get(section).map(|node| node.origin.clone()),
-        }
+        (origin, Problem::told(shown, message))
     }
 
     /// Whether the key was written at all, be it in the short form of its section.
     fn is_set(&self, path: &KeyPath) -> bool {
-        let (node, steps) = self.root.nearest(path);
-        let absent = match node.data {
-            Data::Null => true,
-            Data::Text(_) => false,
-            Data::List(_) | Data::Map(_) => steps < path.0.len(),
+        let (value, steps) = self.document.nearest(path);
+        let absent = match value {
+            Value::Null => true,
+            Value::Sequence(_) | Value::Mapping(_) => steps < path.0.len(),
+            _ => false,
         };
-        !absent && !node.dropped
+        !absent && !self.document.is_dropped(&path.first(steps))
     }
 
     /// The path of the `nth` element that was read, which is not the `nth` in the file when an
     /// earlier one was dropped.
     fn element(&self, list: &KeyPath, nth: usize) -> KeyPath {
-        match self.root.get(list).map(|node| &node.data) {
-            Some(Data::List(nodes)) => {
-                let mut kept = nodes.iter().enumerate().filter(|(_, node)| !node.dropped);
-                list.index(kept.nth(nth).map_or(nth, |(i, _)| i))
-            }
+        match self.document.get(list) {
+            None | Some(Value::Sequence(_)) => self.document.remaining_element(list, nth),
             // One element without brackets.
             Some(_) => list.clone(),
-            None => list.index(nth),
         }
     }
 
@@ -214,7 +196,7 @@ impl Check<'_> {
         );
         if cache.default_ttl > cache.max_ttl
             && !cache.max_ttl.0.is_zero()
-            && self.root.is_sound(&max)
+            && self.document.is_sound(&max)
         {
             let (ttl, max_ttl) = (cache.default_ttl, cache.max_ttl);
             // The blame goes to the key that was written.

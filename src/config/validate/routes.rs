@@ -8,9 +8,9 @@ use http::Method;
 use super::Check;
 use crate::config::matcher::{HostPattern, Matcher, PathPattern, TagTemplate};
 use crate::config::model;
+use crate::config::path::KeyPath;
+use crate::config::problem::brief;
 use crate::config::snapshot::{Route, RouteCache};
-use crate::config::tree::KeyPath;
-use crate::config::yaml::brief;
 
 /// Each route is a label of the metrics, so their number is bounded.
 const ROUTES_MAX: usize = 1000;
@@ -59,7 +59,7 @@ impl Check<'_> {
             let route = self.route(route, path, nth, cache);
             if catch_all.is_none()
                 && route.matcher.is_catch_all()
-                && self.root.is_sound(&path.join("match"))
+                && self.document.is_sound(&path.join("match"))
             {
                 catch_all = Some(path);
             }
@@ -189,7 +189,7 @@ impl Check<'_> {
         pattern: Option<&PathPattern>,
         route: &KeyPath,
     ) -> Vec<TagTemplate> {
-        if !self.root.is_sound(&route.join("match.path")) {
+        if !self.document.is_sound(&route.join("match.path")) {
             return Vec::new();
         }
         let mut tags = Vec::with_capacity(rules.tags.len());
