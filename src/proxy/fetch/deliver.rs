@@ -214,7 +214,7 @@ async fn pass_on(
     shared
         .fetches
         .connector
-        .release_http_session(app, &*peer, idle)
+        .release_http_session(app, &peer, idle)
         .await;
     if !head_only {
         write(shared, session, ctx, None, true).await?;

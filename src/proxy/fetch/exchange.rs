@@ -29,7 +29,8 @@ use crate::reason::Reason;
 /// Everything that a fetch must know; it outlives the request that gave it.
 pub(super) struct Order {
     snapshot: Arc<Snapshot>,
-    peer: Box<HttpPeer>,
+    /// Where to ask, in this order.
+    peers: Vec<HttpPeer>,
     /// The head for the app.
     request: Box<RequestHeader>,
     /// The client's head, by which the answer is judged.
@@ -45,7 +46,7 @@ pub(super) struct Order {
 pub(super) struct Exchange {
     pub(super) session: HttpSession<()>,
     pub(super) response: ResponseHeader,
-    pub(super) peer: Box<HttpPeer>,
+    pub(super) peer: HttpPeer,
     /// Why it is not shared.
     pub(super) why: Reason,
     /// How long the head took.
@@ -54,7 +55,7 @@ pub(super) struct Exchange {
 
 /// Describes the fetch that this request would begin.
 pub(super) async fn order(shared: &Arc<Shared>, session: &Session, ctx: &mut Ctx) -> Result<Order> {
-    let peer = upstream::peer(shared, ctx).await?;
+    let peers = upstream::peers(shared, ctx).await?;
     let client = session.req_header();
     let mut request = client.clone();
     request.set_method(Method::GET);
@@ -77,7 +78,7 @@ pub(super) async fn order(shared: &Arc<Shared>, session: &Session, ctx: &mut Ctx
     }
     Ok(Order {
         snapshot: ctx.snapshot.clone(),
-        peer,
+        peers,
         request: Box::new(request),
         headers: client.headers.clone(),
         scheme: ctx.scheme(),
@@ -107,7 +108,7 @@ pub(super) async fn run(landing: &Landing, order: Order, hand_over: oneshot::Sen
 async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Exchange>) {
     let began = Instant::now();
     let fetches = &landing.shared.fetches;
-    let (mut session, response) = match ask(&fetches.connector, &order).await {
+    let (mut session, peer, response) = match ask(&fetches.connector, &order).await {
         Ok(answer) => answer,
         Err(e) => {
             let (status, reason) = error::of_the_app(&e);
@@ -137,7 +138,7 @@ async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Excha
                 let idle = bound(timeouts.idle);
                 fetches
                     .connector
-                    .release_http_session(session, &*order.peer, idle)
+                    .release_http_session(session, &peer, idle)
                     .await;
             } else {
                 session.shutdown().await;
@@ -151,7 +152,7 @@ async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Excha
             let exchange = Exchange {
                 session,
                 response,
-                peer: order.peer,
+                peer,
                 why,
                 first_byte,
             };
@@ -163,30 +164,48 @@ async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Excha
     }
 }
 
+/// An open exchange: its connection, where that leads, the final head.
+type Asked = (HttpSession<()>, HttpPeer, ResponseHeader);
+
 /// Sends the request and waits for the final head. A pooled connection may have been closed by the
 /// app in the meantime: then a fresh one is tried, once.
-async fn ask(connector: &Connector, order: &Order) -> Result<(HttpSession<()>, ResponseHeader)> {
-    let (mut session, reused) = connector
-        .get_http_session(&*order.peer)
-        .await
-        .map_err(Error::into_up)?;
+async fn ask(connector: &Connector, order: &Order) -> Result<Asked> {
+    let (mut session, peer, reused) = connect(connector, &order.peers).await?;
     match head(&mut session, order).await {
-        Ok(response) => Ok((session, response)),
+        Ok(response) => Ok((session, peer, response)),
         Err(e) if reused && !matches!(e.etype(), ErrorType::ReadTimedout) => {
             session.shutdown().await;
             drop(session);
-            let mut peer = order.peer.clone();
             // A group of its own, so that no other pooled connection is taken.
-            peer.group_key = u64::MAX;
-            let (mut session, _) = connector
-                .get_http_session(&*peer)
-                .await
-                .map_err(Error::into_up)?;
+            let fresh = HttpPeer {
+                group_key: u64::MAX,
+                ..peer.clone()
+            };
+            let (mut session, _, _) = connect(connector, &[fresh]).await?;
             let response = head(&mut session, order).await.map_err(Error::into_up)?;
-            Ok((session, response))
+            Ok((session, peer, response))
         }
         Err(e) => Err(e.into_up()),
     }
+}
+
+/// Connects to one of the addresses; a single one is tried again when it timed out, because a lost
+/// SYN takes as long as most bounds.
+async fn connect(
+    connector: &Connector,
+    peers: &[HttpPeer],
+) -> Result<(HttpSession<()>, HttpPeer, bool)> {
+    let mut last = Error::new(ErrorType::ConnectError);
+    for peer in peers.iter().cycle().take(upstream::ATTEMPTS_MAX) {
+        match connector.get_http_session(peer).await {
+            Ok((session, reused)) => return Ok((session, peer.clone(), reused)),
+            Err(e) if peers.len() == 1 && !matches!(e.etype(), ErrorType::ConnectTimedout) => {
+                return Err(e.into_up());
+            }
+            Err(e) => last = e,
+        }
+    }
+    Err(last.into_up())
 }
 
 async fn head(session: &mut HttpSession<()>, order: &Order) -> Result<ResponseHeader> {
