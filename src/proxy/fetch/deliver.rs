@@ -204,12 +204,20 @@ async fn pass_on(
     }
     ctx.upstream.first_byte = Some(first_byte);
     upstream::strip_response(&mut response);
+    let expected = content_length(&response.headers);
     let head_only = begin(shared, session, ctx, &mut response).await?;
-    let timeouts = &ctx.snapshot.upstream.timeouts.clone();
+    let timeouts = ctx.snapshot.upstream.timeouts;
     app.set_read_timeout(Some(timeouts.between_bytes).filter(|bound| !bound.is_zero()));
+    let (mut length, mut last) = (0, None);
     while let Some(piece) = app.read_response_body().await.map_err(Error::into_up)? {
-        write(shared, session, ctx, Some(piece), false).await?;
+        length += piece.len() as u64;
+        if expected == Some(length) {
+            last = Some(piece);
+        } else {
+            write(shared, session, ctx, Some(piece), false).await?;
+        }
     }
+    // Before the client sees the end, so that its next request finds the connection idle.
     let idle = Some(timeouts.idle).filter(|bound| !bound.is_zero());
     shared
         .fetches
@@ -217,7 +225,7 @@ async fn pass_on(
         .release_http_session(app, &peer, idle)
         .await;
     if !head_only {
-        write(shared, session, ctx, None, true).await?;
+        write(shared, session, ctx, last, true).await?;
     }
     Ok(())
 }
