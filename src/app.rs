@@ -20,7 +20,9 @@ use crate::config::reload::{self, ReloadHandle};
 use crate::config::{Live, Loaded, Problems, Snapshot, Source};
 use crate::edge::{Edge, listen};
 use crate::limit::connections::{self, Connections};
-use crate::proxy::{AccessLog, Lifecycle, Proxy, Resolver, Routes, Shared, Stage, await_app};
+use crate::proxy::{
+    AccessLog, Codings, Fetches, Lifecycle, Proxy, Resolver, Routes, Shared, Stage, await_app,
+};
 use crate::stats::process;
 use crate::store::generations::Generations;
 use crate::store::memory::{self, MemoryTier};
@@ -100,7 +102,7 @@ async fn serve(source: Source, loaded: Loaded) -> Result<(), Error> {
         tokio::spawn(listen::accept(edge.clone(), bound));
     }
     info!("forwarding to {}", first.upstream.authority);
-    let on_swap = resize(shared.memory.clone());
+    let on_swap = adapt(shared.clone());
     tokio::spawn(reload::watch(
         live,
         source,
@@ -134,6 +136,8 @@ fn build(
         live: live.clone(),
         memory,
         generations: Generations::new(),
+        fetches: Fetches::new(snapshot.upstream.keepalive),
+        codings: Codings::default(),
         resolver: Resolver::new(),
         lifecycle,
         metrics: crate::proxy::Metrics::register(registry),
@@ -145,11 +149,12 @@ fn build(
     }))
 }
 
-/// Reloads tell the parts that own something sized.
-fn resize(memory: Arc<MemoryTier>) -> impl Fn(&Snapshot, &Snapshot) + Send + 'static {
+/// Reloads tell the parts that own something sized or remember decisions.
+fn adapt(shared: Arc<Shared>) -> impl Fn(&Snapshot, &Snapshot) + Send + 'static {
     move |old, new| {
+        shared.fetches.forget_passing();
         if old.cache.memory_bytes != new.cache.memory_bytes {
-            memory.resize(new.cache.memory_bytes);
+            shared.memory.resize(new.cache.memory_bytes);
         }
     }
 }

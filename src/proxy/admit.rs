@@ -1,15 +1,16 @@
 //! The first phase: read the head, find the route, look into the cache.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Method, Version, header};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
 use super::ctx::{Admitted, Ctx};
-use super::{Shared, respond, upstream, websocket};
+use super::{Shared, fetch, respond, upstream, websocket};
 use crate::cache::key::Key;
 use crate::cache::policy;
 use crate::cache::reuse::{Reuse, reuse};
@@ -19,7 +20,11 @@ use crate::headers::request_id;
 use crate::reason::Reason;
 
 /// Admits one request. `true` means that it was answered here.
-pub(super) async fn admit(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+pub(super) async fn admit(
+    shared: &Arc<Shared>,
+    session: &mut Session,
+    ctx: &mut Ctx,
+) -> Result<bool> {
     ctx.admitted = Some(describe(shared, session, ctx));
     if websocket::is_handshake(session.req_header()) {
         ctx.outcome = Outcome::Bypass(Reason::Upgrade);
@@ -49,7 +54,6 @@ fn describe(shared: &Shared, session: &Session, ctx: &Ctx) -> Admitted {
             &request.headers,
             shared.metrics.fresh_id(),
         ),
-        key: None,
         sequence: 0,
     }
 }
@@ -120,7 +124,7 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Looks into the cache; answers from it when it may.
-async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+async fn look_up(shared: &Arc<Shared>, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
     let now = SystemTime::now();
     let key = match bypass(session, ctx) {
         Ok(()) => key(session.req_header(), ctx),
@@ -166,15 +170,20 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
         return Error::e_explain(ErrorType::HTTPStatus(504), reason.text());
     }
     if let Some(admitted) = &mut ctx.admitted {
-        admitted.key = Some(key);
         // Read before the app is asked: a purge from now on must win over what it answers.
         admitted.sequence = shared.generations.sequence();
     }
-    Ok(false)
+    if session.req_header().method != Method::GET {
+        return Ok(false);
+    }
+    // Who asks for what is newer than the stored answer must not get what was asked for earlier.
+    let alone = matches!(ctx.outcome, Outcome::Miss { found: Some(reason), .. }
+        if !matches!(reason, Reason::Expired | Reason::Purged));
+    fetch::answer(shared, session, ctx, &key, alone).await
 }
 
 /// What the rules of this moment give to answers without a lifetime of their own.
-fn fallback(ctx: &Ctx) -> Duration {
+pub(super) fn fallback(ctx: &Ctx) -> Duration {
     let rule = ctx.admitted.as_ref().map(|admitted| &admitted.rule);
     rule.map_or(Duration::ZERO, |rule| {
         policy::fallback(&ctx.snapshot.cache, rule)

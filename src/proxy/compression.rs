@@ -53,8 +53,8 @@ pub(super) fn decide(
         return Verdict::Leave(reason);
     }
     match negotiate(&session.req_header().headers, &settings.algorithms) {
-        Some(coding) => Verdict::Code(coding),
-        None => Verdict::Identity,
+        Some(coding) if !ctx.identity_only => Verdict::Code(coding),
+        _ => Verdict::Identity,
     }
 }
 
@@ -113,6 +113,18 @@ pub(super) fn vary(response: &mut ResponseHeader) -> Result<()> {
     match vary {
         Some(vary) => response.insert_header(header::VARY, vary),
         None => Ok(()),
+    }
+}
+
+/// Says in a head without a body that the body would depend on `Accept-Encoding`.
+pub(super) fn vary_if_coded(
+    session: &Session,
+    response: &mut ResponseHeader,
+    ctx: &Ctx,
+) -> Result<()> {
+    match decide(session, response, content_length(&response.headers), ctx) {
+        Verdict::Leave(_) => Ok(()),
+        Verdict::Identity | Verdict::Code(_) => vary(response),
     }
 }
 

@@ -9,10 +9,8 @@ use http::HeaderValue;
 use super::Shared;
 use super::compression::Coder;
 use super::deadline::Deadline;
-use super::fill::Fill;
 use super::lifecycle::InFlight;
 use crate::cache::Rule;
-use crate::cache::key::Key;
 use crate::cache::status::Outcome;
 use crate::config::Snapshot;
 use crate::reason::Reason;
@@ -29,14 +27,14 @@ pub struct Ctx {
     pub(super) admitted: Option<Admitted>,
     /// What became of the cache, for header, log and metrics.
     pub(super) outcome: Outcome,
-    /// The answer on its way into the cache.
-    pub(super) fill: Option<Fill>,
     /// The coder of this answer's body.
     pub(super) coder: Option<Coder>,
     /// The exchange with the app.
     pub(super) upstream: UpstreamTimes,
     /// Bytes of request body seen.
     pub(super) request_bytes: u64,
+    /// The body must not be coded while it streams: too many do so at the same time.
+    pub(super) identity_only: bool,
     /// Whether the connection was taken over after a 101.
     pub(super) tunnelled: bool,
     /// Why the request failed, once it has.
@@ -59,8 +57,6 @@ pub(super) struct Admitted {
     pub(super) client: IpAddr,
     /// The correlation id, kept or made.
     pub(super) request_id: HeaderValue,
-    /// Where the answer would be stored; `None` when the cache is bypassed.
-    pub(super) key: Option<Key>,
     /// The purge sequence that held before the app was asked.
     pub(super) sequence: u64,
 }
@@ -86,10 +82,10 @@ impl Ctx {
             deadline: None,
             admitted: None,
             outcome: Outcome::Bypass(Reason::CacheOff),
-            fill: None,
             coder: None,
             upstream: UpstreamTimes::default(),
             request_bytes: 0,
+            identity_only: false,
             tunnelled: false,
             failure: None,
             _in_flight: shared.lifecycle.begin(),

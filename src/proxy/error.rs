@@ -16,7 +16,6 @@ use crate::reason::Reason;
 pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
     let (status, reason) = verdict(error, ctx);
     ctx.failure = Some(reason);
-    ctx.fill = None;
     let begun = session
         .response_written()
         .is_some_and(|sent| !sent.status.is_informational());
@@ -46,33 +45,21 @@ pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Ctx) 
 /// The table. No status means that nobody is left to be told.
 fn verdict(error: &Error, ctx: &Ctx) -> (Option<StatusCode>, Reason) {
     use ErrorType as E;
-    let bad_gateway = |reason| (Some(StatusCode::BAD_GATEWAY), reason);
-    let timed_out = |reason| (Some(StatusCode::GATEWAY_TIMEOUT), reason);
     if let E::HTTPStatus(code) = error.etype() {
         let reason = ctx.failure.unwrap_or(Reason::Internal);
         return (StatusCode::from_u16(*code).ok(), reason);
     }
     match error.esource() {
-        ErrorSource::Upstream => match error.etype() {
-            E::ConnectTimedout => timed_out(Reason::UpstreamConnectTimeout),
-            E::ReadTimedout | E::WriteTimedout => timed_out(Reason::UpstreamTimeout),
-            E::InvalidHTTPHeader | E::H1Error | E::H2Error | E::InvalidH2 => {
-                bad_gateway(Reason::UpstreamInvalid)
-            }
-            E::ConnectionClosed | E::ReadError | E::WriteError => {
-                bad_gateway(Reason::UpstreamClosed)
-            }
-            _ if ctx.failure == Some(Reason::UpstreamResolve) => {
-                bad_gateway(Reason::UpstreamResolve)
-            }
-            E::ConnectRefused | E::ConnectNoRoute | E::ConnectError | E::SocketError => {
-                bad_gateway(Reason::UpstreamConnect)
-            }
-            _ => bad_gateway(Reason::UpstreamInvalid),
-        },
+        ErrorSource::Upstream if ctx.failure == Some(Reason::UpstreamResolve) => {
+            (Some(StatusCode::BAD_GATEWAY), Reason::UpstreamResolve)
+        }
+        ErrorSource::Upstream => {
+            let (status, reason) = of_the_app(error);
+            (Some(status), reason)
+        }
         // The connection's deadline fails its reads; see `proxy::Deadline`.
         ErrorSource::Downstream if ctx.deadline.as_ref().is_some_and(|d| d.passed()) => {
-            timed_out(Reason::UpstreamTimeout)
+            (Some(StatusCode::GATEWAY_TIMEOUT), Reason::UpstreamTimeout)
         }
         ErrorSource::Downstream => match error.etype() {
             E::ReadError | E::WriteError | E::ConnectionClosed => (None, Reason::ClientClosed),
@@ -86,6 +73,25 @@ fn verdict(error: &Error, ctx: &Ctx) -> (Option<StatusCode>, Reason) {
             ctx.failure.unwrap_or(Reason::Internal),
         ),
     }
+}
+
+/// What a failure of the app's means to clients.
+pub(super) fn of_the_app(error: &Error) -> (StatusCode, Reason) {
+    use ErrorType as E;
+    let reason = match error.etype() {
+        E::ConnectTimedout => Reason::UpstreamConnectTimeout,
+        E::ReadTimedout | E::WriteTimedout => Reason::UpstreamTimeout,
+        E::ConnectionClosed | E::ReadError | E::WriteError => Reason::UpstreamClosed,
+        E::ConnectRefused | E::ConnectNoRoute | E::ConnectError | E::SocketError => {
+            Reason::UpstreamConnect
+        }
+        _ => Reason::UpstreamInvalid,
+    };
+    let status = match reason {
+        Reason::UpstreamConnectTimeout | Reason::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    (status, reason)
 }
 
 async fn write(session: &mut Session, status: StatusCode, reason: Reason, ctx: &Ctx) -> Result<()> {

@@ -14,11 +14,12 @@
 
 mod access_log;
 mod admit;
+mod coded;
 mod compression;
 mod ctx;
 mod deadline;
 mod error;
-mod fill;
+mod fetch;
 mod finish;
 mod lifecycle;
 mod metrics;
@@ -40,8 +41,10 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
 pub use access_log::AccessLog;
+pub use coded::Codings;
 pub use ctx::Ctx;
 pub use deadline::Deadline;
+pub use fetch::Fetches;
 pub use lifecycle::{InFlight, Lifecycle, Stage};
 pub use metrics::{Metrics, Routes};
 pub use resolve::Resolver;
@@ -62,6 +65,10 @@ pub struct Shared {
     pub generations: Generations,
     /// Where the app's host name points.
     pub resolver: Resolver,
+    /// Fetches under way.
+    pub fetches: Fetches,
+    /// Stored bodies that are being coded.
+    pub codings: Codings,
     /// The stage of the process and its requests in flight.
     pub lifecycle: Arc<Lifecycle>,
     /// Counters of requests and decisions.
@@ -160,26 +167,24 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_response_filter(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
         upstream::answered(response, ctx);
-        fill::begin(&self.shared, session, response, ctx);
         Ok(())
     }
 
     fn upstream_response_body_filter(
         &self,
         _session: &mut Session,
-        body: &mut Option<Bytes>,
-        end_of_stream: bool,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<Duration>> {
         if let Some(deadline) = &ctx.deadline {
             deadline.moved();
         }
-        fill::collect(&self.shared, body.as_ref(), end_of_stream, ctx);
         Ok(None)
     }
 

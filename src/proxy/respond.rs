@@ -11,20 +11,15 @@ use pingora::proxy::Session;
 
 use super::Shared;
 use super::admit::{is_http11_or_later, policy_request};
+use super::coded;
 use super::compression::{self, Verdict};
 use super::ctx::Ctx;
 use super::upstream::via;
 use crate::cache::conditional::{in_not_modified, not_modified};
-use crate::cache::entry::{Coded, Entry};
+use crate::cache::entry::Entry;
 use crate::cache::key::Key;
-use crate::compress::encoder::compress_whole;
-use crate::compress::negotiate::Coding;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-
-/// Bodies up to this size are coded on the spot (about a millisecond); larger ones elsewhere, so
-/// that no worker stands still for them.
-const CODE_INLINE_BYTES_MAX: usize = 32 * 1024;
 
 /// Dresses an answer that comes from the app.
 pub(super) fn dress(
@@ -95,7 +90,19 @@ pub(super) async fn from_cache(
             .write_response_header(Box::new(response), true)
             .await;
     }
-    let body = body(shared, session, &mut response, ctx, key, &entry).await?;
+    whole(shared, session, ctx, key, &entry, response).await
+}
+
+/// Writes a stored body behind its head, in the coding for this client.
+pub(super) async fn whole(
+    shared: &Shared,
+    session: &mut Session,
+    ctx: &Ctx,
+    key: &Key,
+    entry: &Arc<Entry>,
+    mut response: ResponseHeader,
+) -> Result<()> {
+    let body = body(shared, session, &mut response, ctx, key, entry).await?;
     response.insert_header(header::CONTENT_LENGTH, body.len())?;
     sign(shared, session, &mut response, ctx)?;
     let head_only = session.req_header().method == Method::HEAD || body.is_empty();
@@ -137,7 +144,7 @@ async fn body(
             compression::vary(response)?;
             Ok(entry.body.clone())
         }
-        Verdict::Code(coding) => match coded(shared, ctx, key, entry, coding).await {
+        Verdict::Code(coding) => match coded::body(shared, ctx, key, entry, coding).await {
             Some(body) => {
                 compression::mark(response, coding)?;
                 Ok(body)
@@ -148,52 +155,4 @@ async fn body(
             }
         },
     }
-}
-
-/// The stored coded body, made now when nobody has asked for it yet. `None` when coding it failed
-/// or did not make it smaller: then the identity body serves.
-async fn coded(
-    shared: &Shared,
-    ctx: &Ctx,
-    key: &Key,
-    entry: &Arc<Entry>,
-    coding: Coding,
-) -> Option<Bytes> {
-    let kept = match coding {
-        Coding::Brotli => &entry.coded.br,
-        Coding::Gzip => &entry.coded.gzip,
-    };
-    if let Some(body) = kept {
-        return Some(body.clone()).filter(|body| !body.is_empty());
-    }
-    let (plain, levels) = (entry.body.clone(), ctx.snapshot.compression.levels);
-    let made = if plain.len() <= CODE_INLINE_BYTES_MAX {
-        compress_whole(coding, &levels, &plain)
-    } else {
-        tokio::task::spawn_blocking(move || compress_whole(coding, &levels, &plain))
-            .await
-            .ok()?
-    };
-    // An empty body stands for "not worth it", so that it is not tried again on each hit.
-    let made = made
-        .ok()
-        .filter(|made| made.len() < entry.body.len())
-        .unwrap_or_default();
-    shared
-        .compression
-        .coded(coding, entry.body.len() as u64, made.len() as u64);
-    let coded = match coding {
-        Coding::Brotli => Coded {
-            br: Some(made.clone()),
-            gzip: None,
-        },
-        Coding::Gzip => Coded {
-            br: None,
-            gzip: Some(made.clone()),
-        },
-    };
-    shared
-        .memory
-        .replace_if_same(key, entry, Arc::new(entry.with_coded(coded)));
-    Some(made).filter(|made| !made.is_empty())
 }

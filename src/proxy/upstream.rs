@@ -33,6 +33,21 @@ pub(super) fn via(received: Version) -> HeaderValue {
     })
 }
 
+/// Request fields that concern one connection only.
+const OF_THE_HOP: [&str; 11] = [
+    "connection",
+    "content-length",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// How many addresses of the app a request tries.
 pub(super) const ATTEMPTS_MAX: usize = 2;
 
@@ -42,11 +57,15 @@ pub(super) async fn peer(shared: &Shared, ctx: &mut Ctx) -> Result<Box<HttpPeer>
     let address = addresses[ctx.upstream.attempts % addresses.len()];
     ctx.upstream.attempts += 1;
     ctx.upstream.untried = addresses.len().saturating_sub(ctx.upstream.attempts);
-    let mut peer = HttpPeer::new(address, false, String::new());
-    bound(&mut peer, &ctx.snapshot.upstream.timeouts);
-    // WebSockets are taken over before this; nothing else may switch protocols.
-    peer.options.http_upstream_request_policy.h1_upgrade = H1UpgradePolicy::Deny;
-    Ok(Box::new(peer))
+    Ok(Box::new(bounded(address, &ctx.snapshot.upstream.timeouts)))
+}
+
+/// What a fetch tries in turn, at most [`ATTEMPTS_MAX`]; at least one.
+pub(super) async fn peers(shared: &Shared, ctx: &mut Ctx) -> Result<Vec<HttpPeer>> {
+    let addresses = addresses(shared, ctx).await?;
+    let timeouts = &ctx.snapshot.upstream.timeouts;
+    let tried = addresses.iter().take(ATTEMPTS_MAX);
+    Ok(tried.map(|address| bounded(*address, timeouts)).collect())
 }
 
 /// Tries to connect until the app has accepted once, then says so: who starts a container wants to
@@ -79,9 +98,12 @@ pub(super) async fn addresses(shared: &Shared, ctx: &mut Ctx) -> Result<Arc<[Soc
         })
 }
 
-/// Sets every timeout that pingora leaves open.
-fn bound(peer: &mut HttpPeer, timeouts: &Timeouts) {
+/// One address of the app, with every timeout set that pingora leaves open.
+fn bounded(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
+    let mut peer = HttpPeer::new(address, false, String::new());
     let options = &mut peer.options;
+    // WebSockets are taken over before this; nothing else may switch protocols.
+    options.http_upstream_request_policy.h1_upgrade = H1UpgradePolicy::Deny;
     options.connection_timeout = some(timeouts.connect);
     options.total_connection_timeout = some(timeouts.connect);
     // pingora has one timer for each read, of head and body alike. It gets the longer of the two
@@ -92,6 +114,7 @@ fn bound(peer: &mut HttpPeer, timeouts: &Timeouts) {
     };
     options.write_timeout = some(timeouts.between_bytes);
     options.idle_timeout = some(timeouts.idle);
+    peer
 }
 
 /// In the configuration a bound of zero means none.
@@ -99,14 +122,16 @@ fn some(bound: Duration) -> Option<Duration> {
     (!bound.is_zero()).then_some(bound)
 }
 
-/// A failed connect may be tried again on the name's next address: nothing was sent yet.
+/// A failed connect may be tried again, nothing was sent yet: on the name's next address, or when a
+/// connect timed out, because a single lost SYN takes as long as most bounds.
 pub(super) fn connect_failed(ctx: &Ctx, mut error: Box<Error>) -> Box<Error> {
     let refused = matches!(
         error.etype(),
         ErrorType::ConnectRefused | ErrorType::ConnectNoRoute
     );
-    let another = ctx.upstream.untried > 0 && ctx.upstream.attempts < ATTEMPTS_MAX;
-    error.set_retry(refused && another);
+    let lost = matches!(error.etype(), ErrorType::ConnectTimedout);
+    let promising = lost || (refused && ctx.upstream.untried > 0);
+    error.set_retry(promising && ctx.upstream.attempts < ATTEMPTS_MAX);
     error
 }
 
@@ -125,11 +150,18 @@ pub(super) fn request_head(
     };
     let id = &ctx.snapshot.observability.request_id.header;
     request.insert_header(id.clone(), admitted.request_id.clone())?;
-    if admitted.key.is_some() && admitted.compression && ctx.snapshot.compression.enabled {
-        // We store one uncoded body for everybody and code it ourselves.
-        request.remove_header(&header::ACCEPT_ENCODING);
-    }
     Ok(())
+}
+
+/// Ends the fields of one hop in a request (RFC 9110 §7.6.1). pingora does it for what it forwards
+/// itself; this is for requests that we send.
+pub(super) fn strip_request(request: &mut RequestHeader) {
+    for name in hop_by_hop::names_in_connection(&request.headers) {
+        request.remove_header(&name);
+    }
+    for name in OF_THE_HOP {
+        request.remove_header(name);
+    }
 }
 
 /// Starts the wait for the answer's head anew: with the request's head, and with each part of its
@@ -190,7 +222,12 @@ pub(super) fn answered(response: &mut ResponseHeader, ctx: &mut Ctx) {
     }
     ctx.upstream.first_byte = ctx.upstream.sent.map(|sent| sent.elapsed());
     await_body(ctx);
-    // RFC 9110 §7.6.1. `Transfer-Encoding` stays: it tells pingora how to frame the body.
+    strip_response(response);
+}
+
+/// Ends the fields of one hop in an answer (RFC 9110 §7.6.1). `Transfer-Encoding` stays: it tells
+/// pingora how to frame the body.
+pub(super) fn strip_response(response: &mut ResponseHeader) {
     for name in hop_by_hop::names_in_connection(&response.headers) {
         if name != header::TRANSFER_ENCODING && name != header::CONTENT_LENGTH {
             response.remove_header(&name);

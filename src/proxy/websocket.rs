@@ -26,7 +26,6 @@ use tokio::time::timeout;
 use super::Shared;
 use super::ctx::Ctx;
 use super::{respond, upstream};
-use crate::headers::hop_by_hop;
 
 /// How long the second direction may go on after the first has ended.
 const LINGER: Duration = Duration::from_secs(5);
@@ -92,18 +91,7 @@ async fn handshake(
     app: &mut AppSession,
 ) -> Result<ResponseHeader> {
     let mut request = session.req_header().clone();
-    for name in hop_by_hop::names_in_connection(&request.headers) {
-        request.remove_header(&name);
-    }
-    for name in [
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "content-length",
-    ] {
-        request.remove_header(name);
-    }
+    upstream::strip_request(&mut request);
     upstream::request_head(session, &mut request, ctx)?;
     request.insert_header(header::CONNECTION, "Upgrade")?;
     request.insert_header(header::UPGRADE, "websocket")?;

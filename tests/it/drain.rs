@@ -145,7 +145,8 @@ async fn what_is_in_flight_finishes_and_the_process_follows_at_once() {
 async fn streams_of_h2_finish_too() {
     let (origin, mut sidecar, mut connection, gate) = one_in_flight("").await;
     let h2 = sidecar.h2c().await;
-    let held = h2.start(&Request::get("/held")).await.unwrap();
+    // Another key, so that it does not just wait for the first one's answer.
+    let held = h2.start(&Request::get("/held?h2")).await.unwrap();
     eventually("the stream to be in flight", PATIENCE, async || {
         origin.requests() == 2
     })

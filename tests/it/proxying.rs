@@ -236,7 +236,8 @@ async fn connections_on_both_sides_are_reused() {
     }
     assert_eq!(origin.requests(), 20);
     assert!(
-        origin.connections() <= 2,
+        // One of them is the sidecar's look whether the app is there.
+        origin.connections() <= 3,
         "{} connections for 20 requests",
         origin.connections()
     );

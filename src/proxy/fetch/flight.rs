@@ -1,0 +1,319 @@
+//! One fetch under way, as its readers see it: a head that arrives once, a body that grows, an end.
+//!
+//! The writer is the fetch's own task; readers come and go without disturbing it or one another.
+//! A body that is being stored stays whole in here, bounded by the largest object that is stored,
+//! so that a slow reader holds nobody up. A body that turns out too large to be stored keeps only a
+//! window of what its readers have not read yet, and the writer waits for them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use pingora::http::ResponseHeader;
+use tokio::sync::Notify;
+
+use crate::cache::entry::Entry;
+use crate::cache::key::Key;
+use crate::reason::Reason;
+
+/// Unread bytes that a body too large to be stored may hold.
+const WINDOW_BYTES: usize = 1024 * 1024;
+
+/// What became of the fetch's head.
+#[derive(Clone)]
+pub(in crate::proxy) enum Head {
+    /// The answer may be shared; its body follows.
+    Shared(Arc<Answer>),
+    /// It may not: who waits asks the app on its own.
+    Unshared,
+    /// There is none.
+    Failed(Failure),
+}
+
+/// The head of an answer that is shared.
+pub(in crate::proxy) struct Answer {
+    /// The head for clients, hop-by-hop fields removed.
+    pub(in crate::proxy) response: ResponseHeader,
+    /// The entry to be, without its body: says who may have the answer.
+    pub(in crate::proxy) entry: Entry,
+    /// Where it is stored.
+    pub(in crate::proxy) key: Key,
+}
+
+/// Why a fetch failed, in terms of the error page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) struct Failure {
+    /// The status for clients.
+    pub(in crate::proxy) status: u16,
+    /// The reason for everybody.
+    pub(in crate::proxy) reason: Reason,
+}
+
+/// What a reader gets next.
+pub(in crate::proxy) enum Piece {
+    /// The next bytes.
+    Bytes(Bytes),
+    /// The body is complete.
+    End,
+    /// The body broke off: what was read is not all.
+    Broken,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Complete,
+    Broken,
+}
+
+struct State {
+    head: Option<Head>,
+    /// The body's pieces, from number `first` on.
+    pieces: VecDeque<Bytes>,
+    first: usize,
+    end: Option<End>,
+    /// By reader: the number of the next piece it reads.
+    readers: HashMap<u64, usize>,
+    next_reader: u64,
+    /// Read pieces are given up, because the body is not stored.
+    windowed: bool,
+}
+
+/// A fetch under way.
+pub(in crate::proxy) struct Flight {
+    /// The purge sequence that held before the app was asked.
+    pub(in crate::proxy) sequence: u64,
+    state: Mutex<State>,
+    /// The writer has something new.
+    grown: Notify,
+    /// A reader has moved on or left.
+    read: Notify,
+}
+
+impl Flight {
+    pub(in crate::proxy) fn new(sequence: u64) -> Arc<Self> {
+        let state = State {
+            head: None,
+            pieces: VecDeque::new(),
+            first: 0,
+            end: None,
+            readers: HashMap::new(),
+            next_reader: 0,
+            windowed: false,
+        };
+        let (grown, read) = (Notify::new(), Notify::new());
+        Arc::new(Self {
+            sequence,
+            state: Mutex::new(state),
+            grown,
+            read,
+        })
+    }
+
+    /// A reader from the first piece on. `None` when pieces were given up already.
+    pub(in crate::proxy) fn reader(self: &Arc<Self>) -> Option<Reader> {
+        let mut state = self.lock();
+        if state.windowed {
+            return None;
+        }
+        let id = state.next_reader;
+        state.next_reader += 1;
+        state.readers.insert(id, 0);
+        Some(Reader {
+            flight: self.clone(),
+            id,
+        })
+    }
+
+    /// Tells what became of the head; once.
+    pub(super) fn set_head(&self, head: Head) {
+        self.lock().head.get_or_insert(head);
+        self.grown.notify_waiters();
+    }
+
+    /// Appends to the body.
+    pub(super) fn push(&self, piece: Bytes) {
+        self.lock().pieces.push_back(piece);
+        self.grown.notify_waiters();
+    }
+
+    /// The body is complete, or broke off; once.
+    pub(super) fn finish(&self, complete: bool) {
+        let end = if complete { End::Complete } else { End::Broken };
+        self.lock().end.get_or_insert(end);
+        self.grown.notify_waiters();
+    }
+
+    /// From now on read pieces are given up.
+    pub(super) fn window(&self) {
+        self.lock().windowed = true;
+    }
+
+    /// Resolves when there is room in the window. `false` when nobody reads any more.
+    pub(super) async fn room(&self) -> bool {
+        loop {
+            let moved = self.read.notified();
+            {
+                let mut state = self.lock();
+                state.give_up_read();
+                if state.readers.is_empty() {
+                    return false;
+                }
+                if state.pieces.iter().map(Bytes::len).sum::<usize>() < WINDOW_BYTES {
+                    return true;
+                }
+            }
+            moved.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is complete in itself; a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn give_up_read(&mut self) {
+        let Some(slowest) = self.readers.values().copied().min() else {
+            return;
+        };
+        while self.windowed && self.first < slowest && self.pieces.pop_front().is_some() {
+            self.first += 1;
+        }
+    }
+
+    fn next(&mut self, reader: u64) -> Option<Piece> {
+        let at = *self.readers.get(&reader)?;
+        if let Some(piece) = self.pieces.get(at.checked_sub(self.first)?) {
+            let piece = piece.clone();
+            self.readers.insert(reader, at + 1);
+            return Some(Piece::Bytes(piece));
+        }
+        self.end.map(|end| match end {
+            End::Complete => Piece::End,
+            End::Broken => Piece::Broken,
+        })
+    }
+}
+
+/// A place in a flight's body. Dropping it frees what only this reader held.
+pub(in crate::proxy) struct Reader {
+    flight: Arc<Flight>,
+    id: u64,
+}
+
+impl Reader {
+    /// The flight that is read.
+    pub(in crate::proxy) fn flight(&self) -> &Arc<Flight> {
+        &self.flight
+    }
+
+    /// Waits for the head.
+    pub(in crate::proxy) async fn head(&self) -> Head {
+        loop {
+            let grown = self.flight.grown.notified();
+            if let Some(head) = self.flight.lock().head.clone() {
+                return head;
+            }
+            grown.await;
+        }
+    }
+
+    /// Waits for the next piece of the body.
+    pub(in crate::proxy) async fn next(&self) -> Piece {
+        loop {
+            let grown = self.flight.grown.notified();
+            if let Some(piece) = self.flight.lock().next(self.id) {
+                self.flight.read.notify_waiters();
+                return piece;
+            }
+            grown.await;
+        }
+    }
+}
+
+impl Reader {
+    /// Waits until the body is complete or broken, without reading it.
+    pub(in crate::proxy) async fn end(&self) {
+        loop {
+            let grown = self.flight.grown.notified();
+            if self.flight.lock().end.is_some() {
+                return;
+            }
+            grown.await;
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.flight.lock().readers.remove(&self.id);
+        self.flight.read.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read_all(reader: &Reader) -> (Vec<u8>, bool) {
+        let mut body = Vec::new();
+        loop {
+            match reader.next().await {
+                Piece::Bytes(piece) => body.extend_from_slice(&piece),
+                Piece::End => return (body, true),
+                Piece::Broken => return (body, false),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn readers_get_the_whole_body_however_late_they_come() {
+        let flight = Flight::new(0);
+        let early = flight.reader().expect("nothing was given up");
+        flight.push(Bytes::from_static(b"one "));
+        let late = flight.reader().expect("nothing was given up");
+        let reading = tokio::spawn(async move { read_all(&early).await });
+        flight.push(Bytes::from_static(b"two"));
+        flight.finish(true);
+        assert_eq!(
+            reading.await.expect("no panic"),
+            (b"one two".to_vec(), true)
+        );
+        assert_eq!(read_all(&late).await, (b"one two".to_vec(), true));
+    }
+
+    #[tokio::test]
+    async fn a_broken_body_is_broken_for_all() {
+        let flight = Flight::new(0);
+        let readers: Vec<_> = (0..3).filter_map(|_| flight.reader()).collect();
+        flight.push(Bytes::from_static(b"half"));
+        flight.finish(false);
+        flight.finish(true);
+        for reader in &readers {
+            assert_eq!(read_all(reader).await, (b"half".to_vec(), false));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_window_gives_up_what_all_have_read() {
+        let flight = Flight::new(0);
+        let (fast, slow) = (
+            flight.reader().expect("first"),
+            flight.reader().expect("second"),
+        );
+        flight.push(Bytes::from(vec![0; WINDOW_BYTES]));
+        flight.window();
+        assert!(flight.reader().is_none(), "too late to read from the start");
+        fast.next().await;
+        assert!(
+            futures_util::FutureExt::now_or_never(flight.room()).is_none(),
+            "one has not read"
+        );
+        slow.next().await;
+        assert!(flight.room().await);
+        assert_eq!(flight.lock().pieces.len(), 0);
+        drop((fast, slow));
+        assert!(!flight.room().await, "nobody reads");
+    }
+}

@@ -1,0 +1,212 @@
+//! Fetching what may be stored: one request to the app per key, however many clients wait for it.
+//!
+//! The first miss starts a [`Flight`], a task of its own; it and everybody who asks for the same key
+//! meanwhile are [readers](flight::Reader) of the same growing body. The fetch belongs to none of
+//! them: who leaves or reads slowly disturbs nobody. Clients wait for each other only until the
+//! answer's head. If that may not be shared, the client who came first gets the exchange itself, the
+//! others go to the app on their own, and the key is remembered for a while so that traffic that
+//! cannot be cached never stands in line.
+//!
+//! - [`flight`]: what readers see;
+//! - [`exchange`]: the request to the app, and the decision at the answer's head;
+//! - [`deliver`]: an answer on its way to one client.
+
+mod deliver;
+mod exchange;
+pub(super) mod flight;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pingora::Result;
+use pingora::connectors::ConnectorOptions;
+use pingora::connectors::http::Connector;
+use pingora::proxy::Session;
+use quick_cache::sync::Cache;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::Shared;
+use super::ctx::Ctx;
+use crate::cache::key::Key;
+use crate::cache::status::Outcome;
+use crate::reason::Reason;
+use exchange::{Exchange, Order};
+use flight::{Flight, Reader};
+
+/// Fetches under way at the same time; beyond, requests go to the app without being stored.
+const FETCHES_MAX: usize = 1_024;
+
+/// Keys that are remembered for answering nothing that can be shared.
+const PASSING_MAX: usize = 16_384;
+
+/// For how long they are.
+const PASSING_FOR: Duration = Duration::from_secs(10);
+
+/// The fetches under way.
+pub struct Fetches {
+    connector: Connector,
+    flights: Mutex<HashMap<Queue, Arc<Flight>>>,
+    /// Until when, and why.
+    passing: Cache<Queue, (Instant, Reason)>,
+    slots: Arc<Semaphore>,
+}
+
+/// Who waits for whom: the same key, asked for with or without cookies. Were these one, a visitor
+/// whose answers are his alone would keep those of all others from being shared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Queue {
+    key: Key,
+    cookies: bool,
+}
+
+/// How a request takes part in a fetch.
+enum Part {
+    /// It began the fetch: an answer that cannot be shared comes to it.
+    Leads(Reader, oneshot::Receiver<Exchange>),
+    /// It reads along.
+    Follows(Reader),
+    /// It has to ask the app on its own.
+    Passes,
+}
+
+impl Fetches {
+    /// Nothing under way. `keepalive` is the number of idle connections kept.
+    #[must_use]
+    pub fn new(keepalive: usize) -> Self {
+        Self {
+            connector: Connector::new(Some(ConnectorOptions::new(keepalive))),
+            flights: Mutex::default(),
+            passing: Cache::new(PASSING_MAX),
+            slots: Arc::new(Semaphore::new(FETCHES_MAX)),
+        }
+    }
+
+    /// How many fetches are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.flights().len()
+    }
+
+    /// Joins the fetch of `key`, or begins it with the request that `order` describes. `alone` is for
+    /// requests that must not be content with what was asked for before them.
+    fn join(&self, shared: &Arc<Shared>, queue: Queue, alone: bool, order: Order) -> Part {
+        let sequence = order.sequence;
+        let mut flights = self.flights();
+        if let Some(flight) = flights.get(&queue) {
+            // An answer that was asked for before a purge is nothing for who came after it.
+            let joinable = !alone && flight.sequence == sequence;
+            return match flight.reader().filter(|_| joinable) {
+                Some(reader) => Part::Follows(reader),
+                None => Part::Passes,
+            };
+        }
+        let Ok(slot) = self.slots.clone().try_acquire_owned() else {
+            return Part::Passes;
+        };
+        let flight = Flight::new(sequence);
+        let Some(reader) = flight.reader() else {
+            return Part::Passes;
+        };
+        flights.insert(queue.clone(), flight.clone());
+        drop(flights);
+        let (hand_over, handed_over) = oneshot::channel();
+        let landing = Landing {
+            shared: shared.clone(),
+            queue,
+            flight,
+        };
+        tokio::spawn(Box::pin(async move {
+            exchange::run(&landing, order, hand_over).await;
+            drop(slot);
+        }));
+        Part::Leads(reader, handed_over)
+    }
+
+    /// Forgets which keys gave nothing that could be shared: under a new configuration they may.
+    pub fn forget_passing(&self) {
+        self.passing.clear();
+    }
+
+    /// Why the key lately gave nothing that could be shared, if so.
+    fn passes(&self, queue: &Queue, now: Instant) -> Option<Reason> {
+        let (until, why) = self.passing.get(queue)?;
+        (now < until).then_some(why)
+    }
+
+    /// Remembers that the key gives nothing that can be shared.
+    fn pass(&self, queue: &Queue, why: Reason, now: Instant) {
+        self.passing.insert(queue.clone(), (now + PASSING_FOR, why));
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Queue, Arc<Flight>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A flight on its way to its end. Whatever happens to its task, dropping this takes it off the
+/// table and lets its readers go.
+struct Landing {
+    shared: Arc<Shared>,
+    queue: Queue,
+    flight: Arc<Flight>,
+}
+
+impl Landing {
+    /// From now on nobody joins. To be called before the readers learn of an end, so that who comes
+    /// later finds what was stored, or begins anew.
+    fn off_the_table(&self) {
+        let mut flights = self.shared.fetches.flights();
+        if flights
+            .get(&self.queue)
+            .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
+        {
+            flights.remove(&self.queue);
+        }
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.off_the_table();
+        self.flight.set_head(flight::Head::Unshared);
+        self.flight.finish(false);
+    }
+}
+
+/// Answers a miss from a fetch. `false`: the request goes to the app by the ordinary way.
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    key: &Key,
+    alone: bool,
+) -> Result<bool> {
+    let cookies = session
+        .req_header()
+        .headers
+        .contains_key(http::header::COOKIE);
+    let queue = Queue {
+        key: key.clone(),
+        cookies,
+    };
+    if let Some(why) = shared.fetches.passes(&queue, Instant::now()) {
+        shared.metrics.decide(why);
+        if let Outcome::Miss { found, .. } = ctx.outcome {
+            ctx.outcome = Outcome::Miss {
+                found,
+                stored: false,
+                why: Some(why),
+            };
+        }
+        return Ok(false);
+    }
+    let order = exchange::order(shared, session, ctx).await?;
+    match shared.fetches.join(shared, queue, alone, order) {
+        Part::Leads(reader, exchange) => {
+            deliver::lead(shared, session, ctx, reader, exchange).await
+        }
+        Part::Follows(reader) => deliver::follow(shared, session, ctx, reader).await,
+        Part::Passes => Ok(false),
+    }
+}
