@@ -58,6 +58,8 @@ reasons! {
     CacheOff => "CACHE_OFF", Bypass, "The cache is switched off.";
     /// `routes[].cache: off`.
     RouteCacheOff => "ROUTE_CACHE_OFF", Bypass, "The matching route has `cache: off`.";
+    /// The path means one route as it is written and another once decoded.
+    RouteAmbiguous => "ROUTE_AMBIGUOUS", Bypass, "The path matches one route as written and another once decoded.";
     /// Neither GET nor HEAD.
     Method => "METHOD", Bypass, "Only GET and HEAD are cached.";
     /// The request asks for a protocol upgrade.

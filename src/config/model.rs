@@ -72,7 +72,7 @@ pub(super) struct Upstream {
     /// How long the app may take.
     pub(super) timeouts: Timeouts,
     /// Idle connections to the app that are kept for reuse; 0 keeps none.
-    #[schemars(range(max = 65_536))]
+    #[schemars(range(max = 65_536), extend("x-restart" = true))]
     #[serde(deserialize_with = "whole_number")]
     pub(super) keepalive: u64,
 }

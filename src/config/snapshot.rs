@@ -222,6 +222,10 @@ impl Snapshot {
             ("threads", self.threads != new.threads),
             ("listen", self.listen != new.listen),
             (
+                "upstream.keepalive",
+                self.upstream.keepalive != new.upstream.keepalive,
+            ),
+            (
                 "observability.metrics",
                 old_ports.metrics != new_ports.metrics,
             ),
@@ -237,6 +241,7 @@ impl Snapshot {
     pub fn keep_restart_keys(&mut self, old: &Self) {
         self.threads = old.threads;
         self.listen.clone_from(&old.listen);
+        self.upstream.keepalive = old.upstream.keepalive;
         self.observability
             .metrics
             .clone_from(&old.observability.metrics);
@@ -357,12 +362,14 @@ mod tests {
         let mut new = old.clone();
         new.threads += 1;
         new.listen[0].http2 = false;
+        new.upstream.keepalive += 1;
         new.observability.metrics = None;
         new.observability.admin = None;
         new.upstream.port = 1;
         let keys = [
             "threads",
             "listen",
+            "upstream.keepalive",
             "observability.metrics",
             "observability.admin",
         ];

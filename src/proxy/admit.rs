@@ -46,6 +46,7 @@ fn describe(shared: &Shared, session: &Session, ctx: &Ctx) -> Admitted {
     Admitted {
         route: route.name.clone(),
         rule: route.rule(&captures),
+        ambiguous: captures.is_ambiguous(),
         compression: route.compression,
         scheme: scheme(&request.headers, trusted),
         client: snapshot.client_ip.client(peer, &request.headers),
@@ -202,6 +203,9 @@ fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
     // Paths that differ in bytes that are not UTF-8 look alike in `uri`, hence in the key.
     if !session.req_header().raw_path_is_utf8() {
         return Err(Reason::RequestTarget);
+    }
+    if admitted.ambiguous && snapshot.cache.enabled {
+        return Err(Reason::RouteAmbiguous);
     }
     let has_body = !session.is_body_empty();
     let request = policy::Request {

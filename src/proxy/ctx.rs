@@ -49,6 +49,8 @@ pub(super) struct Admitted {
     pub(super) route: Arc<str>,
     /// What the route says about caching.
     pub(super) rule: Rule,
+    /// Whether the path could be taken for another route's.
+    pub(super) ambiguous: bool,
     /// Whether the route allows compression.
     pub(super) compression: bool,
     /// The scheme the client used, as far as trusted proxies tell.
