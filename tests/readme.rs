@@ -240,6 +240,10 @@ impl Drop for Running {
 }
 
 /// What the metrics port says once every family has a member: those without are not shown.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a wait for a condition, with a deadline, on a thread of its own"
+)]
 fn scrape_after_some_traffic() -> String {
     let app = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = app.local_addr().unwrap();
