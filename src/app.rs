@@ -136,7 +136,7 @@ fn build(
         live: live.clone(),
         memory,
         generations: Generations::new(),
-        fetches: Fetches::new(snapshot.upstream.keepalive),
+        fetches: Fetches::new(snapshot.upstream.keepalive.max(1)),
         codings: Codings::default(),
         resolver: Resolver::new(),
         lifecycle,
@@ -163,7 +163,8 @@ fn adapt(shared: Arc<Shared>) -> impl Fn(&Snapshot, &Snapshot) + Send + 'static 
 fn http(snapshot: &Snapshot, shared: &Arc<Shared>) -> HttpProxy<Proxy> {
     let conf = ServerConf {
         threads: snapshot.threads,
-        upstream_keepalive_pool_size: snapshot.upstream.keepalive,
+        // A pool of no connection at all is something that pingora complains about.
+        upstream_keepalive_pool_size: snapshot.upstream.keepalive.max(1),
         // One retry: a pooled connection may have been closed by the app in the meantime.
         max_retries: 2,
         ..ServerConf::default()
@@ -285,7 +286,7 @@ impl prometheus_client::collector::Collector for InFlightGauge {
         use prometheus_client::encoding::EncodeMetric;
         let value = i64::try_from(self.0.in_flight()).unwrap_or(i64::MAX);
         let gauge = ConstGauge::new(value);
-        let help = "Requests whose answer is not complete";
+        let help = "Requests whose answer is not complete.";
         let metric =
             encoder.encode_descriptor("requests_in_flight", help, None, gauge.metric_type())?;
         gauge.encode(metric)

@@ -229,7 +229,7 @@ pub(super) struct Observability {
     /// The read-only port: metrics, /livez, /readyz and /healthz; or `off`.
     #[schemars(extend("x-restart" = true))]
     pub(super) metrics: Short<Metrics>,
-    /// The port that purges, explains and reloads; or `off`.
+    /// The port that purges, reloads and tells statistics; or `off`.
     #[schemars(extend("x-restart" = true))]
     pub(super) admin: Short<Admin>,
     /// One line per request on standard output; or `off`.

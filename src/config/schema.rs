@@ -44,7 +44,7 @@ pub fn starter(listen: &str, upstream: &str) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     format!(
         "# Vestibule: `vestibule check` tells what is wrong with this file, `vestibule run` starts it.\n\
-         # Saved changes take effect at once; `listen` alone needs a restart.\n\
+         # Saved changes take effect at once; the few keys that need a restart are named then.\n\
          \n\
          # Where clients connect.\n\
          listen: {}\n\

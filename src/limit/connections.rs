@@ -168,10 +168,10 @@ impl fmt::Debug for Permit {
 impl Collector for Connections {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         for (name, help, value) in [
-            ("open", "Client connections that are open", self.open()),
+            ("open", "Client connections that are open.", self.open()),
             (
                 "addresses",
-                "Client addresses that have a connection open",
+                "Client addresses that have a connection open.",
                 self.addresses(),
             ),
         ] {

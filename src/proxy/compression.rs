@@ -13,6 +13,7 @@ use super::ctx::Ctx;
 use crate::compress::eligible::{self, eligible};
 use crate::compress::encoder::Encoder;
 use crate::compress::negotiate::{Coding, negotiate};
+use crate::config::Mode;
 use crate::reason::Reason;
 
 /// Codes one answer's body.
@@ -46,7 +47,7 @@ pub(super) fn decide(
         .admitted
         .as_ref()
         .is_some_and(|admitted| admitted.compression);
-    if !settings.enabled || !route {
+    if ctx.snapshot.mode == Mode::Off || !settings.enabled || !route {
         return Verdict::Leave(Reason::CompressionOff);
     }
     if let Err(reason) = eligible(settings, response.status, &response.headers, body_bytes) {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use http::header::CONTENT_TYPE;
 use pingora::Error;
 use pingora::proxy::Session;
 use time::OffsetDateTime;
@@ -43,21 +44,30 @@ pub(super) fn finish(shared: &Shared, session: &Session, error: Option<&Error>, 
     let Some(admitted) = &ctx.admitted else {
         return;
     };
+    // How long a tunnel or an event stream was open says nothing about latency.
+    let open_ended = ctx.tunnelled || is_event_stream(session);
     let request = session.req_header();
     shared.metrics.finish(&Done {
         route: &admitted.route,
         method: &request.method,
         status,
         cache: ctx.outcome.label(),
-        took: (!ctx.tunnelled).then_some(took),
+        took: (!open_ended).then_some(took),
     });
-    if !ctx.tunnelled {
+    if !open_ended {
         shared.routes.record(&admitted.route, took, now);
     }
     let format = ctx.snapshot.observability.access_log.format;
     if let Some(line) = line(format, session, ctx, status, took) {
         shared.access_log.line(line);
     }
+}
+
+fn is_event_stream(session: &Session) -> bool {
+    let kind = session
+        .response_written()
+        .and_then(|response| response.headers.get(CONTENT_TYPE));
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// The app's faults are worth a warning, though not one for each request; clients come and go.

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::Shared;
 use super::admit::{host, peer_ip};
 use super::ctx::Ctx;
-use crate::config::Timeouts;
+use crate::config::Upstream;
 use crate::headers::hop_by_hop;
 use crate::reason::Reason;
 
@@ -57,15 +57,15 @@ pub(super) async fn peer(shared: &Shared, ctx: &mut Ctx) -> Result<Box<HttpPeer>
     let address = addresses[ctx.upstream.attempts % addresses.len()];
     ctx.upstream.attempts += 1;
     ctx.upstream.untried = addresses.len().saturating_sub(ctx.upstream.attempts);
-    Ok(Box::new(bounded(address, &ctx.snapshot.upstream.timeouts)))
+    Ok(Box::new(bounded(address, &ctx.snapshot.upstream)))
 }
 
 /// What a fetch tries in turn, at most [`ATTEMPTS_MAX`]; at least one.
 pub(super) async fn peers(shared: &Shared, ctx: &mut Ctx) -> Result<Vec<HttpPeer>> {
     let addresses = addresses(shared, ctx).await?;
-    let timeouts = &ctx.snapshot.upstream.timeouts;
+    let upstream = &ctx.snapshot.upstream;
     let tried = addresses.iter().take(ATTEMPTS_MAX);
-    Ok(tried.map(|address| bounded(*address, timeouts)).collect())
+    Ok(tried.map(|address| bounded(*address, upstream)).collect())
 }
 
 /// Tries to connect until the app has accepted once, then says so: who starts a container wants to
@@ -99,7 +99,8 @@ pub(super) async fn addresses(shared: &Shared, ctx: &mut Ctx) -> Result<Arc<[Soc
 }
 
 /// One address of the app, with every timeout set that pingora leaves open.
-fn bounded(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
+fn bounded(address: SocketAddr, upstream: &Upstream) -> HttpPeer {
+    let timeouts = &upstream.timeouts;
     let mut peer = HttpPeer::new(address, false, String::new());
     let options = &mut peer.options;
     // WebSockets are taken over before this; nothing else may switch protocols.
@@ -113,8 +114,16 @@ fn bounded(address: SocketAddr, timeouts: &Timeouts) -> HttpPeer {
         _ => None,
     };
     options.write_timeout = some(timeouts.between_bytes);
-    options.idle_timeout = some(timeouts.idle);
+    options.idle_timeout = idle(upstream);
     peer
+}
+
+/// How long a connection without a request is kept; not at all where none is to be kept.
+pub(super) fn idle(upstream: &Upstream) -> Option<Duration> {
+    match upstream.keepalive {
+        0 => Some(Duration::ZERO),
+        _ => some(upstream.timeouts.idle),
+    }
 }
 
 /// In the configuration a bound of zero means none.

@@ -60,6 +60,8 @@ pub(super) async fn relay(shared: &Shared, session: &mut Session, ctx: &mut Ctx)
     }
     let (client, from_client) = take_over(session, response).await?;
     ctx.tunnelled = true;
+    // A tunnel may stay silent for as long as its two ends like.
+    ctx.wait_until(None);
     let from_app = rest(app.read_body_bytes().now_or_never());
     tunnel((client, from_client), (app.into_inner(), from_app)).await;
     Ok(())

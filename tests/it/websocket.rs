@@ -1,9 +1,10 @@
 //! WebSockets go through the sidecar: the handshake, messages of any size, the end from any side.
 
-use crate::support::{Origin, PATIENCE, Reply, Request, Sidecar, eventually, within};
+use crate::support::{Origin, PATIENCE, Reply, Request, Sidecar, eventually, think, within};
 use futures_util::{SinkExt, StreamExt};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -284,4 +285,15 @@ async fn sockets_and_requests_live_side_by_side() {
         sidecar.metrics().await.value("vestibule_connections_open"),
         30.0
     );
+}
+
+#[tokio::test]
+async fn the_bounds_on_an_answer_do_not_bound_a_conversation() {
+    let app = Echo::start().await;
+    let yaml = "upstream: {timeouts: {first_byte: 200ms, total: 300ms}}";
+    let sidecar = Sidecar::with(yaml).upstream(&app.url()).start().await;
+    let mut socket = open(&sidecar).await;
+    echoed(&mut socket, Message::text("early")).await;
+    think(Duration::from_millis(600)).await;
+    echoed(&mut socket, Message::text("late")).await;
 }

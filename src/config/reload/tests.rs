@@ -87,8 +87,8 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    fn text(&self, keepalive: usize) -> String {
-        yaml(self.by, keepalive)
+    fn text(&self, per_ip: usize) -> String {
+        yaml(self.by, per_ip)
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
@@ -106,9 +106,9 @@ impl Bench {
         }
     }
 
-    async fn until_keepalive(&self, expected: usize) {
-        let what = format!("keepalive {expected}");
-        self.until(&what, |b| b.live.load().upstream.keepalive == expected)
+    async fn until_per_ip(&self, expected: usize) {
+        let what = format!("per_ip {expected}");
+        self.until(&what, |b| b.live.load().connections.per_ip == expected)
             .await;
     }
 
@@ -125,23 +125,25 @@ impl Drop for Bench {
     }
 }
 
-/// A configuration that is told from others by `upstream.keepalive`.
-fn yaml(by: By, keepalive: usize) -> String {
+/// A configuration that is told from others by `limits.connections.per_ip`.
+fn yaml(by: By, per_ip: usize) -> String {
     let reload = match by {
         By::Notice => "{poll: 0s}",
         By::Poll => "{poll: 100ms}",
         By::Request => "{watch: off}",
     };
-    format!("reload: {reload}\nupstream: {{url: \"http://app\", keepalive: {keepalive}}}\n")
+    format!(
+        "reload: {reload}\nupstream: http://app\nlimits: {{connections: {{per_ip: {per_ip}}}}}\n"
+    )
 }
 
 #[tokio::test]
 async fn edits_in_place_are_taken_over() {
     for by in [By::Notice, By::Poll, By::Request] {
         let bench = Bench::plain(by);
-        for keepalive in [2, 3] {
-            fs::write(bench.path("vestibule.yaml"), bench.text(keepalive)).unwrap();
-            bench.until_keepalive(keepalive).await;
+        for per_ip in [2, 3] {
+            fs::write(bench.path("vestibule.yaml"), bench.text(per_ip)).unwrap();
+            bench.until_per_ip(per_ip).await;
         }
         bench
             .until("both swaps are told", |b| {
@@ -155,14 +157,14 @@ async fn edits_in_place_are_taken_over() {
 async fn edits_by_rename_are_taken_over() {
     for by in [By::Notice, By::Poll] {
         let bench = Bench::plain(by);
-        for keepalive in [2, 3, 4] {
-            fs::write(bench.path(".vestibule.yaml.swp"), bench.text(keepalive)).unwrap();
+        for per_ip in [2, 3, 4] {
+            fs::write(bench.path(".vestibule.yaml.swp"), bench.text(per_ip)).unwrap();
             fs::rename(
                 bench.path(".vestibule.yaml.swp"),
                 bench.path("vestibule.yaml"),
             )
             .unwrap();
-            bench.until_keepalive(keepalive).await;
+            bench.until_per_ip(per_ip).await;
         }
     }
 }
@@ -173,7 +175,7 @@ async fn a_file_that_is_moved_away_first_is_waited_for() {
         let bench = Bench::plain(by);
         fs::rename(bench.path("vestibule.yaml"), bench.path("vestibule.yaml~")).unwrap();
         fs::write(bench.path("vestibule.yaml"), bench.text(2)).unwrap();
-        bench.until_keepalive(2).await;
+        bench.until_per_ip(2).await;
         assert!(
             bench.metric("reloads_total{result=\"rejected\"} 0"),
             "it was not reported as gone"
@@ -191,9 +193,9 @@ async fn a_file_that_stays_away_is_told_and_its_return_noticed() {
             .await;
         let error = bench.live.status().error.unwrap();
         assert!(error.contains("vestibule.yaml: cannot be read"), "{error}");
-        assert_eq!(bench.live.load().upstream.keepalive, 1);
+        assert_eq!(bench.live.load().connections.per_ip, 1);
         fs::write(bench.path("vestibule.yaml"), bench.text(2)).unwrap();
-        bench.until_keepalive(2).await;
+        bench.until_per_ip(2).await;
         assert!(bench.live.status().successful);
     }
 }
@@ -216,7 +218,7 @@ async fn config_map_swaps_are_taken_over() {
         for version in [2, 3] {
             publish(bench.folder.path(), version, &bench.text(version));
             fs::remove_dir_all(bench.path(&format!("..2024_{}", version - 1))).unwrap();
-            bench.until_keepalive(version).await;
+            bench.until_per_ip(version).await;
         }
     }
 }
@@ -231,7 +233,7 @@ async fn a_change_behind_a_link_is_taken_over() {
         });
         fs::write(bench.path("real/new"), bench.text(2)).unwrap();
         fs::rename(bench.path("real/new"), bench.path("real/v.yaml")).unwrap();
-        bench.until_keepalive(2).await;
+        bench.until_per_ip(2).await;
     }
 }
 
@@ -247,16 +249,16 @@ async fn a_bad_edit_keeps_the_last_good_one_and_says_why() {
         let status = bench.live.status();
         let error = status.error.unwrap();
         assert!(
-            error.contains("vestibule.yaml:4:3: cache.memroy: unknown key"),
+            error.contains("vestibule.yaml:5:3: cache.memroy: unknown key"),
             "{error}"
         );
         assert_eq!(
-            (bench.live.load().upstream.keepalive, status.generation),
+            (bench.live.load().connections.per_ip, status.generation),
             (1, 1)
         );
         assert!(bench.metric("last_reload_successful 0"));
         fs::write(bench.path("vestibule.yaml"), bench.text(3)).unwrap();
-        bench.until_keepalive(3).await;
+        bench.until_per_ip(3).await;
         let status = bench.live.status();
         assert_eq!(
             (status.successful, status.generation, status.error),
@@ -304,7 +306,7 @@ async fn what_needs_a_restart_is_refused_by_name_and_the_rest_applied() {
     );
     assert_eq!(bench.live.status().pending_restart, expected);
     let new = bench.live.full();
-    assert_eq!(new.upstream.keepalive, 2);
+    assert_eq!(new.connections.per_ip, 2);
     assert_eq!((new.threads, &new.listen), (old.threads, &old.listen));
     assert_eq!(new.observability, old.observability);
     // Asked again, nothing is new; taken back, nothing waits.

@@ -218,7 +218,7 @@ async fn pass_on(
         }
     }
     // Before the client sees the end, so that its next request finds the connection idle.
-    let idle = Some(timeouts.idle).filter(|bound| !bound.is_zero());
+    let idle = upstream::idle(&ctx.snapshot.upstream);
     shared
         .fetches
         .connector

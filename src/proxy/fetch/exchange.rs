@@ -135,7 +135,7 @@ async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Excha
             let whole = body(landing, &mut session, &order, expected).await;
             // First, so that the next request of a client that has read the end finds it idle.
             if whole.is_ok() {
-                let idle = bound(timeouts.idle);
+                let idle = upstream::idle(&order.snapshot.upstream);
                 fetches
                     .connector
                     .release_http_session(session, &peer, idle)

@@ -27,7 +27,7 @@ pub use reply::Reply;
 pub use request::Request;
 pub use scrape::Scrape;
 pub use sidecar::Sidecar;
-pub use wait::{PATIENCE, eventually, ticks, within};
+pub use wait::{PATIENCE, eventually, think, ticks, within};
 
 /// The host that clients of these tests ask for.
 pub const HOST: &str = "app.test";

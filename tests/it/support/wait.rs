@@ -41,6 +41,7 @@ pub fn ticks(period: Duration) -> Interval {
 }
 
 /// The time that an upstream of these tests takes to think: part of a scenario, not a wait.
+/// Also the time that the ends of a quiet line say nothing.
 pub async fn think(time: Duration) {
     sleep(time).await;
 }
