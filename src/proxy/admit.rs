@@ -1,7 +1,7 @@
 //! The first phase: read the head, find the route, look into the cache.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::{HeaderMap, Version, header};
 use pingora::http::RequestHeader;
@@ -10,9 +10,10 @@ use pingora::{Error, ErrorType, Result};
 
 use super::ctx::{Admitted, Ctx};
 use super::{Shared, respond, upstream, websocket};
+use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::policy;
-use crate::cache::reuse::{Reuse, reuse};
+use crate::cache::reuse::{Purge, Reuse, Terms, reuse};
 use crate::cache::status::Outcome;
 use crate::config::Mode;
 use crate::headers::request_id;
@@ -130,36 +131,29 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
         }
     };
     let entry = shared.memory.get(&key);
-    let decision = entry.as_ref().map(|entry| {
-        let purged = shared.generations.is_purged(&entry.slots, entry.sequence);
-        reuse(
-            entry,
-            &policy_request(session, ctx),
-            purged,
-            fallback(ctx),
-            now,
-        )
-    });
-    match (entry, decision) {
-        (Some(entry), Some(Reuse::Serve { age, ttl })) => {
-            ctx.outcome = Outcome::Hit {
-                ttl: i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX),
-            };
-            respond::from_cache(shared, session, ctx, &key, entry, age).await?;
-            return Ok(true);
-        }
-        (_, decision) => {
-            let found = decision.and_then(|decision| match decision {
-                Reuse::Miss(reason) => Some(reason),
-                Reuse::Serve { .. } => None,
-            });
-            ctx.outcome = Outcome::Miss {
-                found,
-                stored: false,
-                why: None,
-            };
-        }
+    let decision = entry
+        .as_ref()
+        .map(|entry| judge(shared, session, ctx, entry, now));
+    let answer = match decision {
+        Some(Reuse::Serve { age, ttl }) => Some((age, Outcome::hit(ttl))),
+        // One that is to be refreshed meanwhile goes to the app until something refreshes it.
+        Some(Reuse::Stale {
+            age,
+            over,
+            refresh: false,
+            why,
+        }) => Some((age, Outcome::stale(over, why))),
+        _ => None,
+    };
+    if let (Some(entry), Some((age, outcome))) = (entry, answer) {
+        ctx.outcome = outcome;
+        respond::from_cache(shared, session, ctx, &key, entry, age).await?;
+        return Ok(true);
     }
+    ctx.outcome = Outcome::miss(decision.map(|decision| match decision {
+        Reuse::Validate(reason) | Reuse::Miss(reason) => reason,
+        Reuse::Stale { .. } | Reuse::Serve { .. } => Reason::Expired,
+    }));
     if let Err(reason) = policy::forward(&policy_request(session, ctx)) {
         ctx.failure = Some(reason);
         ctx.outcome = Outcome::Refused(reason);
@@ -173,12 +167,17 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
     Ok(false)
 }
 
-/// What the rules of this moment give to answers without a lifetime of their own.
-fn fallback(ctx: &Ctx) -> Duration {
-    let rule = ctx.admitted.as_ref().map(|admitted| &admitted.rule);
-    rule.map_or(Duration::ZERO, |rule| {
-        policy::fallback(&ctx.snapshot.cache, rule)
-    })
+/// Whether what is stored may be the answer.
+fn judge(shared: &Shared, session: &Session, ctx: &Ctx, entry: &Entry, now: SystemTime) -> Reuse {
+    let Some(admitted) = &ctx.admitted else {
+        return Reuse::Miss(Reason::Internal);
+    };
+    let purge = match shared.generations.is_purged(&entry.slots, entry.sequence) {
+        true => Purge::Invalid,
+        false => Purge::No,
+    };
+    let terms = Terms::of(&ctx.snapshot.cache, &admitted.rule, entry, purge);
+    reuse(entry, &policy_request(session, ctx), &terms, now)
 }
 
 /// Why this request goes past the cache, if it does.
@@ -199,7 +198,15 @@ fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
         has_body,
         ..policy_request(session, ctx)
     };
-    policy::lookup(&request, &snapshot.cache, &admitted.rule)
+    policy::lookup(&request, &snapshot.cache, &admitted.rule)?;
+    // The key is that of the URL alone. What a trusted proxy says besides is nothing to be dropped:
+    // the app builds its links with it.
+    let parts = policy::key_parts(&request, &snapshot.cache, &admitted.rule);
+    let trusted = snapshot.client_ip.is_trusted(peer_ip(session));
+    if !parts.is_empty() || trusted && !policy::unkeyed(&request, &snapshot.cache).is_empty() {
+        return Err(Reason::UnkeyedHeader);
+    }
+    Ok(())
 }
 
 /// The request as the pure layer sees it.

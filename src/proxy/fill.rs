@@ -62,12 +62,11 @@ pub(super) fn begin(shared: &Shared, session: &Session, response: &ResponseHeade
             Err(reason)
         }
     };
-    if let Outcome::Miss { found, .. } = ctx.outcome {
-        ctx.outcome = Outcome::Miss {
-            found,
-            stored: stored.is_ok(),
-            why: stored.err(),
-        };
+    if let Outcome::Miss {
+        stored: kept, why, ..
+    } = &mut ctx.outcome
+    {
+        (*kept, *why) = (stored.is_ok(), stored.err());
     }
 }
 
@@ -84,7 +83,11 @@ fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Re
     let now = SystemTime::now();
     let admitted = ctx.admitted.as_ref().ok_or(Reason::Internal)?;
     let request = policy_request(session, ctx);
-    let expected = content_length(&response.headers);
+    let expected = match response.status {
+        // Whatever its head says, it has no body (RFC 9110 §15.3.5).
+        StatusCode::NO_CONTENT => Some(0),
+        _ => content_length(&response.headers),
+    };
     let chunked = response.headers.contains_key(header::TRANSFER_ENCODING);
     let answer = policy::Response {
         status: response.status,
@@ -93,7 +96,8 @@ fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Re
     };
     let settings = &ctx.snapshot.cache;
     let delay = ctx.upstream.first_byte.unwrap_or_default();
-    let freshness = policy::storable(&request, &answer, settings, &admitted.rule, now, delay)?;
+    let freshness = policy::storable(&request, &answer, settings, &admitted.rule, now, delay)?
+        .jittered(settings.ttl_jitter, key.hash());
     let head = Head {
         status: response.status,
         headers: response.headers.clone(),

@@ -13,8 +13,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::admit::{host, peer_ip};
+use super::admit::{host, peer_ip, policy_request};
 use super::ctx::Ctx;
+use crate::cache::policy;
 use crate::config::Timeouts;
 use crate::headers::hop_by_hop;
 use crate::reason::Reason;
@@ -118,6 +119,7 @@ pub(super) fn request_head(
 ) -> Result<()> {
     ctx.upstream.sent = Some(Instant::now());
     await_first_byte(ctx);
+    drop_unkeyed(session, request, ctx);
     forwarded(session, request, ctx)?;
     request.append_header(header::VIA, via(session.req_header().version))?;
     let Some(admitted) = &ctx.admitted else {
@@ -130,6 +132,20 @@ pub(super) fn request_head(
         request.remove_header(&header::ACCEPT_ENCODING);
     }
     Ok(())
+}
+
+/// Takes out what may change the answer and is no part of the key under which it may be stored.
+fn drop_unkeyed(session: &Session, request: &mut RequestHeader, ctx: &Ctx) {
+    if ctx
+        .admitted
+        .as_ref()
+        .is_none_or(|admitted| admitted.key.is_none())
+    {
+        return;
+    }
+    for name in policy::unkeyed(&policy_request(session, ctx), &ctx.snapshot.cache) {
+        request.remove_header(&name);
+    }
 }
 
 /// Starts the wait for the answer's head anew: with the request's head, and with each part of its
