@@ -11,6 +11,8 @@ pub enum Kind {
     NotStored,
     /// A stored response was found and not reused.
     NotReused,
+    /// A stored response was given although it is stale.
+    Stale,
     /// The response was not compressed.
     NotCompressed,
     /// The request or connection was refused by a limit.
@@ -82,10 +84,14 @@ reasons! {
     RequestMaxAge => "REQUEST_MAX_AGE", NotReused, "The request asks for a younger answer than the stored one (`max-age`).";
     /// RFC 9111 §5.2.1.3.
     RequestMinFresh => "REQUEST_MIN_FRESH", NotReused, "The request asks for an answer that stays fresh for longer (`min-fresh`).";
+    /// RFC 9111 §5.2.1.2.
+    RequestMaxStale => "REQUEST_MAX_STALE", Stale, "The request accepts an answer that is stale for this long (`max-stale`).";
     /// RFC 9111 §5.2.1.7.
     OnlyIfCached => "ONLY_IF_CACHED", Refused, "The request says `only-if-cached` and no usable answer is stored.";
     /// RFC 9111 §3.5.
-    Authorization => "AUTHORIZATION", Bypass, "The request carries credentials (`Authorization`).";
+    Authorization => "AUTHORIZATION", NotStored, "The request carries credentials (`Authorization`) and the response is not marked `public`, `s-maxage` or `must-revalidate`.";
+    /// `cache.safety.authorization: never`, or credentials for a proxy.
+    AuthorizationNever => "AUTHORIZATION_NEVER", Bypass, "The request carries credentials that keep it from the cache.";
     /// A field that apps and gateways use in place of `Authorization`.
     CredentialHeader => "CREDENTIAL_HEADER", Bypass, "The request carries credentials in a header such as `X-Api-Key`.";
     /// A header whose value the cache key does not hold but apps are known to act on.
@@ -99,7 +105,7 @@ reasons! {
     /// RFC 9111 §5.2.2.7.
     Private => "PRIVATE", NotStored, "The response says `Cache-Control: private`.";
     /// RFC 9111 §5.2.2.4.
-    NoCache => "NO_CACHE", NotStored, "The response says `no-cache`: it may not be reused without asking the app.";
+    NoCache => "NO_CACHE", NotReused, "The response says `no-cache`: it may not be reused without asking the app.";
     /// RFC 9111 §4.1.
     VaryStar => "VARY_STAR", NotStored, "The response says `Vary: *`.";
     /// RFC 9111 §4.1.
@@ -136,6 +142,14 @@ reasons! {
     PurgedMeanwhile => "PURGED_MEANWHILE", NotStored, "It was purged while it was being fetched.";
     /// RFC 9111 §4.2.
     Expired => "EXPIRED", NotReused, "The stored response is no longer fresh.";
+    /// RFC 9111 §4.1.
+    VaryMiss => "VARY_MISS", NotReused, "What is stored varies, and no variant is for a request like this.";
+    /// RFC 5861 §3.
+    StaleWhileRevalidate => "STALE_WHILE_REVALIDATE", Stale, "The stored response is stale and served while it is being refreshed.";
+    /// RFC 5861 §4.
+    StaleIfError => "STALE_IF_ERROR", Stale, "The stored response is stale and served because the app failed.";
+    /// `soft` purges.
+    StaleAfterPurge => "STALE_AFTER_PURGE", Stale, "The stored response was softly purged and is served while it is being refreshed.";
     /// Purged by tag, URL or all.
     Purged => "PURGED", NotReused, "The stored response was purged.";
     /// `compression.enabled: off`, or the route's.

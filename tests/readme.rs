@@ -103,6 +103,7 @@ fn the_reasons_are_those_of_the_code() {
         Kind::Bypass => "bypass",
         Kind::NotStored => "not stored",
         Kind::NotReused => "not reused",
+        Kind::Stale => "given stale",
         Kind::NotCompressed => "not compressed",
         Kind::Refused => "refused",
         Kind::Error => "error",

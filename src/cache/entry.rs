@@ -4,13 +4,12 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{AGE, CONTENT_LENGTH, DATE};
+use http::header::{AGE, CONTENT_LENGTH, DATE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::freshness::{Freshness, http_date};
 use super::key::Key;
 use super::tags::{Slot, slots_for};
-use crate::headers::cache_control::{CacheControl, Delta};
 use crate::headers::hop_by_hop;
 
 /// `Cache-Status` (RFC 9211).
@@ -55,13 +54,13 @@ pub struct Entry {
     /// The status.
     pub status: StatusCode,
     /// The fields that are forwarded, a valid `Date` among them; without `Age`, `Content-Length`,
-    /// `Cache-Status` and those of the connection.
+    /// `Cache-Status`, cookies and those of the connection.
     pub headers: HeaderMap,
     /// The whole body without a content coding.
     pub body: Bytes,
     /// The body in other codings.
     pub coded: Coded,
-    /// Lifetime, and age on arrival.
+    /// Lifetime, age on arrival, and what it may be used for.
     pub freshness: Freshness,
     /// When the head arrived.
     pub stored_at: SystemTime,
@@ -71,8 +70,6 @@ pub struct Entry {
     pub sequence: u64,
     /// Its tags, for people; purges go by `slots`.
     pub tags: Box<[Box<str>]>,
-    /// It says `public` or `s-maxage`: requests with cookies may have it too.
-    pub for_cookies: bool,
     weight: u64,
 }
 
@@ -80,7 +77,6 @@ impl Entry {
     /// Makes the entry that is stored under `key`.
     #[must_use]
     pub fn new(key: &Key, fetched: Fetched<'_>) -> Self {
-        let cache_control = CacheControl::from_headers(fetched.headers);
         let entry = Self {
             status: fetched.status,
             headers: stored_headers(fetched.headers, fetched.received_at),
@@ -91,7 +87,6 @@ impl Entry {
             slots: slots_for(key, &fetched.tags),
             sequence: fetched.sequence,
             tags: fetched.tags.into(),
-            for_cookies: explicitly_shared(&cache_control),
             weight: 0,
         };
         entry.weighed()
@@ -113,7 +108,6 @@ impl Entry {
             slots: self.slots.clone(),
             sequence: self.sequence,
             tags: self.tags.clone(),
-            for_cookies: self.for_cookies,
             weight: 0,
         };
         entry.weighed()
@@ -141,8 +135,9 @@ impl Entry {
         })
     }
 
-    /// `resident_time`; `None` when the clock moved back.
-    fn resident(&self, now: SystemTime) -> Option<Duration> {
+    /// `resident_time` (RFC 9111 §4.2.3); `None` when the clock moved back behind the arrival.
+    #[must_use]
+    pub fn resident(&self, now: SystemTime) -> Option<Duration> {
         match now.duration_since(self.stored_at) {
             Ok(resident) => Some(resident),
             Err(back) => (back.duration() <= CLOCK_SLACK).then_some(Duration::ZERO),
@@ -186,21 +181,17 @@ impl Entry {
     }
 }
 
-/// Whether the response says in so many words that it is meant for everybody
-/// (RFC 9111 §5.2.2.9, §5.2.2.10).
-pub(crate) fn explicitly_shared(cache_control: &CacheControl) -> bool {
-    cache_control.public || matches!(cache_control.s_maxage, Delta::Seconds(_))
-}
-
 /// The head to keep: without the fields of this hop and those that are made anew for each answer,
-/// and with a `Date` (RFC 9110 §6.6.1). Values are copied, because the originals are slices of the
+/// and with a `Date` (RFC 9110 §6.6.1). Never with a cookie: where `set_cookie: strip` lets such a
+/// response in, the cookie was for the one who asked. Values are copied, because the originals are slices of the
 /// connection's read buffer.
 fn stored_headers(headers: &HeaderMap, received_at: SystemTime) -> HeaderMap {
     let mut lean = headers.clone();
     hop_by_hop::strip(&mut lean);
-    for name in [&AGE, &CONTENT_LENGTH, &CACHE_STATUS] {
+    for name in [&AGE, &CONTENT_LENGTH, &CACHE_STATUS, &SET_COOKIE] {
         lean.remove(name);
     }
+    lean.remove("set-cookie2");
     let mut out = HeaderMap::with_capacity(lean.len() + 1);
     for (name, value) in &lean {
         // Bytes that were a header value are one again; should that ever fail, share the original.

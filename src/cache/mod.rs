@@ -3,8 +3,9 @@
 //! | question | answered by |
 //! |---|---|
 //! | may the cache be asked about this request at all? | [`policy::lookup`] |
-//! | under which key? | [`key::Key`] |
-//! | may the stored answer be given? | [`reuse::reuse`], [`conditional::not_modified`] |
+//! | under which key? | [`key::Key`], [`policy::key_parts`] |
+//! | may the stored answer be given, fresh or stale? | [`reuse::reuse`], [`conditional::not_modified`] |
+//! | may it be given although the app fails? | [`reuse::on_error`] |
 //! | may a miss go to the app, or does the client refuse that? | [`policy::forward`] |
 //! | may the app's answer be stored, and for how long? | [`policy::storable`], [`freshness`] |
 //! | which purges hit it? | [`tags`] |
@@ -18,6 +19,7 @@ pub mod freshness;
 pub mod key;
 pub mod policy;
 pub mod reuse;
+pub mod settings;
 pub mod status;
 pub mod tags;
 pub mod vary;
@@ -25,33 +27,7 @@ pub mod vary;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::time::Duration;
-
-/// What the `cache` section of the configuration says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// `cache.enabled`.
-    pub enabled: bool,
-    /// Lifetime of a 200, 301 or 404 that says nothing about its freshness; zero: not stored.
-    pub default_ttl: Duration,
-    /// No answer is kept longer than this after its arrival, whatever it says.
-    pub max_ttl: Duration,
-    /// Largest body that is stored, in bytes.
-    pub object_bytes_max: u64,
-    /// Size of the memory tier, in bytes.
-    pub memory_bytes: u64,
-    /// How the query is normalised for the key.
-    pub query: key::QueryRule,
-}
-
-/// What the matched route says about caching.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rule {
-    /// `routes[].cache`.
-    pub enabled: bool,
-    /// Lifetime of an answer that says nothing about its freshness; instead of
-    /// [`Settings::default_ttl`].
-    pub ttl: Option<Duration>,
-    /// Tags for what is stored, already expanded for this request.
-    pub tags: Vec<String>,
-}
+pub use settings::{
+    Authorization, RequestCookies, Rule, Safety, SetCookie, Settings, Stale, StatusRule,
+    UnkeyedHeaders,
+};

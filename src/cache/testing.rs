@@ -9,7 +9,7 @@ use super::entry::{Entry, Fetched};
 use super::freshness::Freshness;
 use super::key::{Key, QueryRule};
 use super::policy::Request;
-use super::{Rule, Settings};
+use super::{Rule, Safety, Settings, Stale};
 
 /// Field names and values as tests write them.
 pub(crate) type Fields = &'static [(&'static str, &'static str)];
@@ -47,14 +47,28 @@ pub(crate) fn get(headers: &HeaderMap) -> Request<'_> {
     }
 }
 
+/// Nothing beyond what the response says itself.
 pub(crate) fn settings() -> Settings {
     Settings {
         enabled: true,
         default_ttl: Duration::ZERO,
         max_ttl: secs(86_400),
+        status_ttl: Vec::new(),
+        stale: Stale {
+            while_revalidate: Duration::ZERO,
+            if_error: Duration::ZERO,
+            after_soft_purge: Duration::ZERO,
+        },
+        heuristic: None,
+        ttl_jitter: 0.0,
         object_bytes_max: 1024,
         memory_bytes: 64 << 20,
         query: QueryRule::default(),
+        control_headers: vec![
+            HeaderName::from_static("vestibule-cache-control"),
+            HeaderName::from_static("surrogate-control"),
+        ],
+        safety: Safety::default(),
     }
 }
 
@@ -62,6 +76,7 @@ pub(crate) fn rule() -> Rule {
     Rule {
         enabled: true,
         ttl: None,
+        request_cookies: None,
         tags: Vec::new(),
     }
 }
@@ -78,8 +93,7 @@ pub(crate) fn entry(key: &Key, fields: &[(&str, &str)], body: impl Into<Bytes>) 
         body: body.into(),
         freshness: Freshness {
             lifetime: secs(60),
-            initial_age: Duration::ZERO,
-            by_rule: false,
+            ..Freshness::default()
         },
         received_at: now(),
         sequence: 0,

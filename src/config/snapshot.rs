@@ -258,6 +258,7 @@ impl Route {
         cache::Rule {
             enabled: self.cache.enabled && !captures.is_ambiguous(),
             ttl: self.cache.ttl,
+            request_cookies: None,
             tags: self
                 .cache
                 .tags

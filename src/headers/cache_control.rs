@@ -1,10 +1,12 @@
-//! The `Cache-Control` field of requests and responses (RFC 9111 §5.2), read so that every doubt
-//! ends in "do not store, do not reuse".
+//! The `Cache-Control` field of requests and responses (RFC 9111 §5.2) and the fields that stand in
+//! for it (RFC 9213), read so that every doubt ends in "do not store, do not reuse".
 
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, PRAGMA};
 use http::{HeaderMap, HeaderName};
+
+mod targeted;
 
 /// The largest number of seconds that is kept: larger ones count as this one (RFC 9111 §1.2.2).
 pub const SECONDS_MAX: u32 = 1 << 31;
@@ -61,6 +63,8 @@ pub enum FieldNames {
 /// Everything that a `Cache-Control` field says. Unknown directives are ignored (RFC 9111 §5.2.3).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CacheControl {
+    /// The targeted field that all of this was read from (RFC 9213); `None`: `Cache-Control` itself.
+    pub target: Option<HeaderName>,
     /// The message has the field, even if it is empty.
     pub present: bool,
     /// Part of the field does not follow the grammar in a way that may hide a directive: an
@@ -97,9 +101,43 @@ pub struct CacheControl {
     pub only_if_cached: bool,
     /// `min-fresh` (requests).
     pub min_fresh: Delta,
+    /// `max-stale` (requests). Without an argument it means any staleness and counts as
+    /// [`SECONDS_MAX`].
+    pub max_stale: Delta,
 }
 
 impl CacheControl {
+    /// What governs a response: the first field of the target list that can be read and is not
+    /// empty, else `Cache-Control` (RFC 9213 §2.2).
+    #[must_use]
+    pub fn governing(headers: &HeaderMap, targets: &[HeaderName]) -> Self {
+        targets
+            .iter()
+            .find_map(|target| targeted::read(headers, target))
+            .unwrap_or_else(|| Self::from_headers(headers))
+    }
+
+    /// Whether the response says in so many words that it is meant for everybody
+    /// (RFC 9111 §5.2.2.9, §5.2.2.10).
+    #[must_use]
+    pub const fn is_for_everybody(&self) -> bool {
+        self.public || matches!(self.s_maxage, Delta::Seconds(_))
+    }
+
+    /// Whether the response may be shared although its request carried `Authorization`
+    /// (RFC 9111 §3.5).
+    #[must_use]
+    pub const fn is_for_authorized(&self) -> bool {
+        self.is_for_everybody() || self.must_revalidate
+    }
+
+    /// Whether it must never be given once it is stale without asking the app (RFC 9111 §5.2.2.2,
+    /// §5.2.2.8, §5.2.2.10).
+    #[must_use]
+    pub const fn forbids_stale(&self) -> bool {
+        self.must_revalidate || self.proxy_revalidate || self.s_maxage.is_present()
+    }
+
     /// Reads all `Cache-Control` lines. Directives are case-insensitive; an argument is taken as a
     /// token or as a quoted string, whichever was prescribed (RFC 9111 §5.2).
     #[must_use]
@@ -151,6 +189,8 @@ impl CacheControl {
             b"stale-if-error" => self.stale_if_error.add(delta(argument)),
             b"only-if-cached" => self.only_if_cached = true,
             b"min-fresh" => self.min_fresh.add(delta(argument)),
+            b"max-stale" if argument.is_none() => self.max_stale.add(Delta::Seconds(SECONDS_MAX)),
+            b"max-stale" => self.max_stale.add(delta(argument)),
             _ => {}
         }
     }
@@ -253,10 +293,10 @@ pub(crate) fn delta_seconds(text: &[u8]) -> Option<u32> {
 }
 
 fn delta(argument: Option<Argument<'_>>) -> Delta {
-    match argument.and_then(|a| if a.torn { None } else { delta_seconds(a.text) }) {
-        Some(seconds) => Delta::Seconds(seconds),
-        None => Delta::Invalid,
-    }
+    argument
+        .filter(|a| !a.torn)
+        .and_then(|a| delta_seconds(a.text))
+        .map_or(Delta::Invalid, Delta::Seconds)
 }
 
 /// Adds an occurrence of `no-cache` or `private`; the wider meaning wins.
@@ -274,11 +314,12 @@ fn merge(into: &mut Option<FieldNames>, argument: Option<Argument<'_>>) {
 
 /// The list of fields in an argument; `None` (the whole response) when it is empty or unreadable.
 fn field_names(argument: Argument<'_>) -> Option<Vec<HeaderName>> {
-    if argument.torn {
-        return None;
-    }
+    (!argument.torn).then(|| names(argument.text)).flatten()
+}
+
+fn names(text: &[u8]) -> Option<Vec<HeaderName>> {
     let mut names = Vec::new();
-    for name in argument.text.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+    for name in text.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
         if !name.is_empty() {
             names.push(HeaderName::from_bytes(name).ok()?);
         }

@@ -4,3 +4,4 @@ pub mod cache_control;
 pub mod client_ip;
 pub mod hop_by_hop;
 pub mod request_id;
+pub mod structured;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::{HeaderMap, Method, Version, header};
 use pingora::http::RequestHeader;
@@ -11,9 +11,10 @@ use pingora::{Error, ErrorType, Result};
 
 use super::ctx::{Admitted, Ctx};
 use super::{Shared, fetch, respond, upstream, websocket};
+use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::policy;
-use crate::cache::reuse::{Reuse, reuse};
+use crate::cache::reuse::{Purge, Reuse, Terms, reuse};
 use crate::cache::status::Outcome;
 use crate::config::Mode;
 use crate::headers::request_id;
@@ -134,45 +135,41 @@ async fn look_up(shared: &Arc<Shared>, session: &mut Session, ctx: &mut Ctx) -> 
             return Ok(false);
         }
     };
-    let entry = shared.memory.get(&key);
-    let decision = entry.as_ref().map(|entry| {
-        let purged = shared.generations.is_purged(&entry.slots, entry.sequence);
-        reuse(
-            entry,
-            &policy_request(session, ctx),
-            purged,
-            fallback(ctx),
-            now,
-        )
-    });
-    match (entry, decision) {
-        (Some(entry), Some(Reuse::Serve { age, ttl })) => {
-            ctx.outcome = Outcome::Hit {
-                ttl: i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX),
-            };
-            respond::from_cache(shared, session, ctx, &key, entry, age).await?;
-            return Ok(true);
-        }
-        (_, decision) => {
-            let found = decision.and_then(|decision| match decision {
-                Reuse::Miss(reason) => Some(reason),
-                Reuse::Serve { .. } => None,
-            });
-            ctx.outcome = Outcome::Miss {
-                found,
-                stored: false,
-                why: None,
-            };
-        }
+    if let Some(admitted) = &mut ctx.admitted {
+        // Read before the app is asked: a purge from now on must win over what it answers.
+        admitted.sequence = shared.generations.sequence();
     }
+    let entry = shared.memory.get(&key);
+    let decision = entry
+        .as_ref()
+        .map(|entry| judge(shared, session, ctx, entry, now));
+    let answer = match decision {
+        Some(Reuse::Serve { age, ttl }) => Some((age, Outcome::hit(ttl))),
+        Some(Reuse::Stale {
+            age,
+            over,
+            refresh,
+            why,
+        }) => {
+            // Stale while it is revalidated, not stale for ever.
+            let cared_for = !refresh || fetch::refresh(shared, session, ctx, &key).await?;
+            cared_for.then(|| (age, Outcome::stale(over, why)))
+        }
+        _ => None,
+    };
+    if let (Some(entry), Some((age, outcome))) = (entry, answer) {
+        ctx.outcome = outcome;
+        respond::from_cache(shared, session, ctx, &key, entry, age).await?;
+        return Ok(true);
+    }
+    ctx.outcome = Outcome::miss(decision.map(|decision| match decision {
+        Reuse::Validate(reason) | Reuse::Miss(reason) => reason,
+        Reuse::Stale { .. } | Reuse::Serve { .. } => Reason::Expired,
+    }));
     if let Err(reason) = policy::forward(&policy_request(session, ctx)) {
         ctx.failure = Some(reason);
         ctx.outcome = Outcome::Refused(reason);
         return Error::e_explain(ErrorType::HTTPStatus(504), reason.text());
-    }
-    if let Some(admitted) = &mut ctx.admitted {
-        // Read before the app is asked: a purge from now on must win over what it answers.
-        admitted.sequence = shared.generations.sequence();
     }
     if session.req_header().method != Method::GET {
         return Ok(false);
@@ -183,12 +180,23 @@ async fn look_up(shared: &Arc<Shared>, session: &mut Session, ctx: &mut Ctx) -> 
     fetch::answer(shared, session, ctx, &key, alone).await
 }
 
-/// What the rules of this moment give to answers without a lifetime of their own.
-pub(super) fn fallback(ctx: &Ctx) -> Duration {
-    let rule = ctx.admitted.as_ref().map(|admitted| &admitted.rule);
-    rule.map_or(Duration::ZERO, |rule| {
-        policy::fallback(&ctx.snapshot.cache, rule)
-    })
+/// Whether what is stored, or about to be, may be the answer.
+pub(super) fn judge(
+    shared: &Shared,
+    session: &Session,
+    ctx: &Ctx,
+    entry: &Entry,
+    now: SystemTime,
+) -> Reuse {
+    let Some(admitted) = &ctx.admitted else {
+        return Reuse::Miss(Reason::Internal);
+    };
+    let purge = match shared.generations.is_purged(&entry.slots, entry.sequence) {
+        true => Purge::Invalid,
+        false => Purge::No,
+    };
+    let terms = Terms::of(&ctx.snapshot.cache, &admitted.rule, entry, purge);
+    reuse(entry, &policy_request(session, ctx), &terms, now)
 }
 
 /// Why this request goes past the cache, if it does.
@@ -212,7 +220,15 @@ fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
         has_body,
         ..policy_request(session, ctx)
     };
-    policy::lookup(&request, &snapshot.cache, &admitted.rule)
+    policy::lookup(&request, &snapshot.cache, &admitted.rule)?;
+    // The key is that of the URL alone. What a trusted proxy says besides is nothing to be dropped:
+    // the app builds its links with it.
+    let parts = policy::key_parts(&request, &snapshot.cache, &admitted.rule);
+    let trusted = snapshot.client_ip.is_trusted(peer_ip(session));
+    if !parts.is_empty() || trusted && !policy::unkeyed(&request, &snapshot.cache).is_empty() {
+        return Err(Reason::UnkeyedHeader);
+    }
+    Ok(())
 }
 
 /// The request as the pure layer sees it.

@@ -26,12 +26,8 @@ pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Ctx) 
         };
     };
     // What the client gets is ours, whatever the cache meant to do with the app's answer.
-    if let Outcome::Miss { found, .. } = ctx.outcome {
-        ctx.outcome = Outcome::Miss {
-            found,
-            stored: false,
-            why: Some(reason),
-        };
+    if let Outcome::Miss { stored, why, .. } = &mut ctx.outcome {
+        (*stored, *why) = (false, Some(reason));
     }
     if let Err(e) = write(session, status, reason, ctx).await {
         log::debug!("the client left before its error page: {e}");

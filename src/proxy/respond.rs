@@ -103,7 +103,10 @@ pub(super) async fn whole(
     mut response: ResponseHeader,
 ) -> Result<()> {
     let body = body(shared, session, &mut response, ctx, key, entry).await?;
-    response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    // RFC 9110 §8.6: not in a 204.
+    if entry.status != StatusCode::NO_CONTENT {
+        response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
     sign(shared, session, &mut response, ctx)?;
     let head_only = session.req_header().method == Method::HEAD || body.is_empty();
     session

@@ -13,8 +13,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::admit::{host, peer_ip};
+use super::admit::{host, peer_ip, policy_request};
 use super::ctx::Ctx;
+use crate::cache::policy;
 use crate::config::Upstream;
 use crate::headers::hop_by_hop;
 use crate::reason::Reason;
@@ -160,6 +161,13 @@ pub(super) fn request_head(
     let id = &ctx.snapshot.observability.request_id.header;
     request.insert_header(id.clone(), admitted.request_id.clone())?;
     Ok(())
+}
+
+/// Takes out what may change the answer and is no part of the key under which it may be stored.
+pub(super) fn drop_unkeyed(session: &Session, request: &mut RequestHeader, ctx: &Ctx) {
+    for name in policy::unkeyed(&policy_request(session, ctx), &ctx.snapshot.cache) {
+        request.remove_header(&name);
+    }
 }
 
 /// Ends the fields of one hop in a request (RFC 9110 §7.6.1). pingora does it for what it forwards

@@ -63,7 +63,11 @@ async fn requests_that_go_past_the_cache() {
     let fresh = [("Cache-Control", "max-age=60")];
     let get = || Request::get("/");
     let cases = [
-        (get().header("Authorization", "Bearer x"), "AUTHORIZATION"),
+        (
+            get().header("Proxy-Authorization", "Basic x"),
+            "AUTHORIZATION_NEVER",
+        ),
+        (get().header("X-Api-Key", "x"), "CREDENTIAL_HEADER"),
         (
             get().header("Cache-Control", "no-store"),
             "REQUEST_NO_STORE",
@@ -100,6 +104,28 @@ async fn credentials_neither_fill_nor_read_the_cache() {
     assert_eq!(sidecar.get("/me").await.text(), "nobody");
     assert_eq!(sidecar.ask(&as_user("ben")).await.text(), "ben");
     assert_eq!(sidecar.get("/me").await.text(), "nobody");
+}
+
+/// RFC 9111 §3.5.
+#[tokio::test]
+async fn requests_with_credentials_are_kept_only_if_the_app_says_so() {
+    let asking = || Request::get("/").header("Authorization", "Bearer x");
+    let answer = second_of(asking(), &[("Cache-Control", "max-age=60")]).await;
+    assert_eq!(
+        answer.cache_status(),
+        "vestibule; fwd=uri-miss; detail=AUTHORIZATION"
+    );
+    for shared in [
+        "public, max-age=60",
+        "s-maxage=60",
+        "max-age=60, must-revalidate",
+    ] {
+        let origin = Origin::counting(&[("Cache-Control", shared)]).await;
+        let sidecar = Sidecar::before(&origin).await;
+        assert!(sidecar.ask(&asking()).await.was_stored(), "{shared}");
+        assert!(sidecar.ask(&asking()).await.is_hit(), "{shared}");
+        assert!(sidecar.get("/").await.is_hit(), "{shared}");
+    }
 }
 
 #[tokio::test]

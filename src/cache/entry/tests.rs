@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::{Coded, Entry};
@@ -20,6 +18,8 @@ fn keeps_what_is_forwarded() {
             ("connection", "x-hop"),
             ("x-hop", "1"),
             ("transfer-encoding", "chunked"),
+            ("set-cookie", "a=b"),
+            ("set-cookie2", "a=b"),
         ],
         "body",
     );
@@ -107,23 +107,4 @@ fn weighs_more_than_its_bytes() {
         .collect();
     let fields: Vec<(&str, &str)> = many.iter().map(|(n, v)| (&**n, &**v)).collect();
     assert!(entry(&key, &fields, "").weight() > small.weight() + 50 * (100 + 100));
-}
-
-#[test]
-fn knows_whether_it_is_for_requests_with_cookies() {
-    let cases: &[(&str, Fields, bool)] = &[
-        ("silent", &[], false),
-        ("max-age", &[("cache-control", "max-age=60")], false),
-        ("public", &[("cache-control", "public, max-age=60")], true),
-        ("s-maxage", &[("cache-control", "s-maxage=60")], true),
-        ("broken s-maxage", &[("cache-control", "s-maxage=x")], false),
-    ];
-    for (case, fields, expected) in cases {
-        assert_eq!(
-            entry(&key("/"), fields, "").for_cookies,
-            *expected,
-            "{case}"
-        );
-    }
-    assert_eq!(entry(&key("/"), &[], "").age(now()), Duration::ZERO);
 }

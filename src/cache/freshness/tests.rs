@@ -11,7 +11,8 @@ const EARLIER: &str = "Sun, 06 Nov 1994 08:48:37 GMT";
 
 fn lifetime_of(fields: &[(&str, &str)], now: SystemTime) -> Result<Option<Duration>, Reason> {
     let headers = headers(fields);
-    lifetime(&CacheControl::from_headers(&headers), &headers, now)
+    let explicit = lifetime(&CacheControl::from_headers(&headers), &headers, now)?;
+    Ok(explicit.map(|lifetime| lifetime.length))
 }
 
 #[test]
@@ -192,7 +193,7 @@ fn ageing_and_the_cap() {
     let fresh = Freshness {
         lifetime: secs(100),
         initial_age: secs(40),
-        by_rule: false,
+        ..Freshness::default()
     };
     let cases = [(0, 60), (59, 1), (60, 0), (61, 0), (u64::MAX, 0)];
     for (resident, left) in cases {
@@ -250,7 +251,7 @@ fn no_input_overflows() {
             let fresh = Freshness {
                 lifetime,
                 initial_age,
-                by_rule: false,
+                ..Freshness::default()
             }
             .capped(secs(random.next()));
             let resident = [Duration::ZERO, secs(1), Duration::MAX][random.below(3)];

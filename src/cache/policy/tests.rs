@@ -1,2 +1,3 @@
+mod keyed;
 mod lookup;
 mod storable;

@@ -24,6 +24,9 @@ mod routes;
 /// Reads a file that holds a secret; the error is a message without the file's content.
 pub(super) type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<Secret, String>;
 
+/// `cache.control_headers`.
+const CONTROL_HEADERS: [&str; 2] = ["vestibule-cache-control", "surrogate-control"];
+
 /// What came of it.
 pub(super) struct Validated {
     pub(super) snapshot: Snapshot,
@@ -186,6 +189,13 @@ impl Check<'_> {
             object_bytes_max: cache.max_object_size.0,
             memory_bytes: cache.memory.size.0,
             query: self.query(&cache.key.query),
+            // These have no key in the file yet.
+            status_ttl: Vec::new(),
+            stale: cache::Stale::default(),
+            heuristic: None,
+            ttl_jitter: 0.0,
+            control_headers: CONTROL_HEADERS.map(HeaderName::from_static).to_vec(),
+            safety: cache::Safety::default(),
         }
     }
 

@@ -15,9 +15,9 @@ use super::exchange::Exchange;
 use super::flight::{Answer, Failure, Head, Piece, Reader};
 use crate::cache::conditional::{in_not_modified, not_modified};
 use crate::cache::entry::Entry;
-use crate::cache::reuse::{Reuse, reuse};
+use crate::cache::reuse::Reuse;
 use crate::cache::status::Outcome;
-use crate::proxy::admit::{content_length, fallback, policy_request};
+use crate::proxy::admit::{content_length, judge, policy_request};
 use crate::proxy::compression::Verdict;
 use crate::proxy::ctx::Ctx;
 use crate::proxy::{compression, respond, upstream};
@@ -59,7 +59,7 @@ pub(super) async fn follow(
     reader: Reader,
 ) -> Result<bool> {
     match head(session, ctx, &reader).await? {
-        Head::Shared(answer) if suits(shared, session, ctx, &reader, &answer) => {
+        Head::Shared(answer) if suits(shared, session, ctx, &answer) => {
             share(shared, session, ctx, &reader, &answer, false).await?;
             Ok(true)
         }
@@ -84,16 +84,9 @@ async fn head(session: &mut Session, ctx: &mut Ctx, reader: &Reader) -> Result<H
 }
 
 /// Whether this client may have what another one asked for.
-fn suits(shared: &Shared, session: &Session, ctx: &Ctx, reader: &Reader, answer: &Answer) -> bool {
-    let entry = &answer.entry;
-    let purged = shared
-        .generations
-        .is_purged(&entry.slots, reader.flight().sequence);
-    let request = policy_request(session, ctx);
-    matches!(
-        reuse(entry, &request, purged, fallback(ctx), SystemTime::now()),
-        Reuse::Serve { .. }
-    )
+fn suits(shared: &Shared, session: &Session, ctx: &Ctx, answer: &Answer) -> bool {
+    let verdict = judge(shared, session, ctx, &answer.entry, SystemTime::now());
+    matches!(verdict, Reuse::Serve { .. })
 }
 
 /// Gives this client a shared answer.
@@ -105,12 +98,8 @@ async fn share(
     answer: &Answer,
     leads: bool,
 ) -> Result<()> {
-    if let Outcome::Miss { found, .. } = ctx.outcome {
-        ctx.outcome = Outcome::Miss {
-            found,
-            stored: true,
-            why: None,
-        };
+    if let Outcome::Miss { stored, .. } = &mut ctx.outcome {
+        *stored = true;
     }
     let response = answer.response.clone();
     if not_modified(&answer.entry, &policy_request(session, ctx)) {
@@ -195,12 +184,8 @@ async fn pass_on(
         why,
         first_byte,
     } = exchange;
-    if let Outcome::Miss { found, .. } = ctx.outcome {
-        ctx.outcome = Outcome::Miss {
-            found,
-            stored: false,
-            why: Some(why),
-        };
+    if let Outcome::Miss { why: reason, .. } = &mut ctx.outcome {
+        *reason = Some(why);
     }
     ctx.upstream.first_byte = Some(first_byte);
     upstream::strip_response(&mut response);

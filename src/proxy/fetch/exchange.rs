@@ -64,6 +64,7 @@ pub(super) async fn order(shared: &Arc<Shared>, session: &Session, ctx: &mut Ctx
     for name in [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE] {
         request.remove_header(&name);
     }
+    upstream::drop_unkeyed(session, &mut request, ctx);
     upstream::request_head(session, &mut request, ctx)?;
     // The fetch has bounds of its own.
     ctx.wait_until(None);
@@ -242,7 +243,8 @@ fn judge(
         scheme: order.scheme,
         host: &order.host,
     };
-    let framed = response.headers.contains_key(header::TRANSFER_ENCODING)
+    let framed = response.status == http::StatusCode::NO_CONTENT
+        || response.headers.contains_key(header::TRANSFER_ENCODING)
         || content_length(&response.headers).is_some();
     let answer = policy::Response {
         status: response.status,
@@ -250,7 +252,8 @@ fn judge(
         framed,
     };
     let settings = &order.snapshot.cache;
-    let freshness = policy::storable(&request, &answer, settings, &order.rule, now, delay)?;
+    let freshness = policy::storable(&request, &answer, settings, &order.rule, now, delay)?
+        .jittered(settings.ttl_jitter, key.hash());
     Ok(Entry::new(
         key,
         Fetched {

@@ -203,11 +203,6 @@ pub(in crate::proxy) struct Reader {
 }
 
 impl Reader {
-    /// The flight that is read.
-    pub(in crate::proxy) fn flight(&self) -> &Arc<Flight> {
-        &self.flight
-    }
-
     /// Waits for the head.
     pub(in crate::proxy) async fn head(&self) -> Head {
         loop {

@@ -182,22 +182,11 @@ pub(super) async fn answer(
     key: &Key,
     alone: bool,
 ) -> Result<bool> {
-    let cookies = session
-        .req_header()
-        .headers
-        .contains_key(http::header::COOKIE);
-    let queue = Queue {
-        key: key.clone(),
-        cookies,
-    };
+    let queue = queue(session, key);
     if let Some(why) = shared.fetches.passes(&queue, Instant::now()) {
         shared.metrics.decide(why);
-        if let Outcome::Miss { found, .. } = ctx.outcome {
-            ctx.outcome = Outcome::Miss {
-                found,
-                stored: false,
-                why: Some(why),
-            };
+        if let Outcome::Miss { why: reason, .. } = &mut ctx.outcome {
+            *reason = Some(why);
         }
         return Ok(false);
     }
@@ -208,5 +197,36 @@ pub(super) async fn answer(
         }
         Part::Follows(reader) => deliver::follow(shared, session, ctx, reader).await,
         Part::Passes => Ok(false),
+    }
+}
+
+/// Has what is stored under `key` fetched anew while this request is answered with the stale one.
+/// `false`: nobody fetches it.
+pub(super) async fn refresh(
+    shared: &Arc<Shared>,
+    session: &Session,
+    ctx: &mut Ctx,
+    key: &Key,
+) -> Result<bool> {
+    let queue = queue(session, key);
+    if shared.fetches.flights().contains_key(&queue) {
+        return Ok(true);
+    }
+    if shared.fetches.passes(&queue, Instant::now()).is_some() {
+        return Ok(false);
+    }
+    let order = exchange::order(shared, session, ctx).await?;
+    let part = shared.fetches.join(shared, queue, false, order);
+    Ok(!matches!(part, Part::Passes))
+}
+
+fn queue(session: &Session, key: &Key) -> Queue {
+    let cookies = session
+        .req_header()
+        .headers
+        .contains_key(http::header::COOKIE);
+    Queue {
+        key: key.clone(),
+        cookies,
     }
 }
