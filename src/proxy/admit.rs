@@ -188,15 +188,20 @@ pub(super) fn judge(
     entry: &Entry,
     now: SystemTime,
 ) -> Reuse {
-    let Some(admitted) = &ctx.admitted else {
-        return Reuse::Miss(Reason::Internal);
-    };
+    match terms(shared, ctx, entry) {
+        Some(terms) => reuse(entry, &policy_request(session, ctx), &terms, now),
+        None => Reuse::Miss(Reason::Internal),
+    }
+}
+
+/// What holds for a stored answer at this moment.
+pub(super) fn terms<'a>(shared: &Shared, ctx: &'a Ctx, entry: &Entry) -> Option<Terms<'a>> {
+    let rule = &ctx.admitted.as_ref()?.rule;
     let purge = match shared.generations.is_purged(&entry.slots, entry.sequence) {
         true => Purge::Invalid,
         false => Purge::No,
     };
-    let terms = Terms::of(&ctx.snapshot.cache, &admitted.rule, entry, purge);
-    reuse(entry, &policy_request(session, ctx), &terms, now)
+    Some(Terms::of(&ctx.snapshot.cache, rule, entry, purge))
 }
 
 /// Why this request goes past the cache, if it does.

@@ -34,6 +34,9 @@ pub(super) fn finish(shared: &Shared, session: &Session, error: Option<&Error>, 
     }
     // Why an answer was not stored is counted where it was decided.
     if let Outcome::Bypass(why)
+    | Outcome::Hit {
+        stale: Some(why), ..
+    }
     | Outcome::Miss {
         found: Some(why), ..
     } = ctx.outcome

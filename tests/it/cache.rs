@@ -104,6 +104,60 @@ async fn an_expired_answer_is_fetched_again() {
 }
 
 #[tokio::test]
+async fn a_stale_answer_is_given_while_one_fetch_renews_it() {
+    let fields = [("Cache-Control", "max-age=1, stale-while-revalidate=600")];
+    let origin = Origin::counting(&fields).await;
+    let sidecar = Sidecar::before(&origin).await;
+    sidecar.get("/page").await;
+    let mut answers = Vec::new();
+    eventually("the answer to be renewed", PATIENCE, async || {
+        answers.push(sidecar.get("/page").await);
+        answers
+            .last()
+            .is_some_and(|answer| answer.text() == "answer 2")
+    })
+    .await;
+    let is_stale =
+        |status: &str| status.starts_with("vestibule; hit; ttl=-") || status.contains("ttl=0");
+    let stale = answers
+        .iter()
+        .filter(|answer| is_stale(answer.cache_status()));
+    assert!(stale.count() >= 1, "{answers:?}");
+    let waited = answers
+        .iter()
+        .filter(|answer| answer.cache_status().contains("fwd="));
+    assert_eq!(waited.count(), 0, "nobody waits for the app: {answers:?}");
+    assert_eq!(origin.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_stale_answer_comes_to_the_rescue_when_the_app_fails() {
+    let origin = Origin::start(|asked| {
+        let fields = [(
+            "Cache-Control",
+            "max-age=1, stale-while-revalidate=0, stale-if-error=600",
+        )];
+        let reply = match asked.number {
+            1 => Reply::ok("good"),
+            2 => Reply::status(503).body("no"),
+            _ => Reply::ok("").claim_length(9).then_close(),
+        };
+        fields
+            .iter()
+            .fold(reply, |reply, (name, value)| reply.header(name, value))
+    })
+    .await;
+    let sidecar = Sidecar::before(&origin).await;
+    sidecar.get("/page").await;
+    eventually("the app to be asked again", PATIENCE, async || {
+        let answer = sidecar.get("/page").await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "good"));
+        origin.requests() > 1
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn shared_freshness_beats_private_freshness() {
     let origin = Origin::counting(&[("Cache-Control", "max-age=0, s-maxage=60")]).await;
     let sidecar = Sidecar::before(&origin).await;

@@ -16,6 +16,7 @@ mod limits;
 mod load;
 mod memory;
 mod metrics;
+mod policy;
 mod proxying;
 mod purge;
 mod reload;

@@ -1,9 +1,11 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use super::{Freshness, initial_age, lifetime};
-use crate::cache::testing::{Fields, Lcg, headers, now, secs};
+use super::{Freshness, HEURISTIC_MAX, Source, heuristic, initial_age, lifetime};
+use crate::cache::testing::{Fields, headers, now, secs};
 use crate::headers::cache_control::CacheControl;
 use crate::reason::Reason;
+
+mod properties;
 
 const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const LATER: &str = "Sun, 06 Nov 1994 08:50:37 GMT";
@@ -209,54 +211,143 @@ fn ageing_and_the_cap() {
     assert_eq!(fresh.age(Duration::MAX), Duration::MAX);
 }
 
+/// RFC 9213 §2.2: a targeted field governs alone, whatever else is there.
 #[test]
-fn no_input_overflows() {
-    const DATES: &[&str] = &[
-        NOW,
-        LATER,
-        "Thu, 01 Jan 1970 00:00:00 GMT",
-        "Fri, 31 Dec 9999 23:59:59 GMT",
-        "0",
-        "",
+fn sources() {
+    const TARGET: &str = "vestibule-cache-control";
+    type Case = (&'static str, Fields, Option<(u64, Source)>);
+    let cases: &[Case] = &[
+        (
+            "s-maxage",
+            &[("cache-control", "max-age=60, s-maxage=5")],
+            Some((5, Source::SMaxage)),
+        ),
+        (
+            "max-age",
+            &[("cache-control", "max-age=60"), ("expires", LATER)],
+            Some((60, Source::MaxAge)),
+        ),
+        (
+            "Expires",
+            &[("cache-control", "public"), ("expires", LATER)],
+            Some((60, Source::Expires)),
+        ),
+        (
+            "targeted",
+            &[(TARGET, "max-age=7"), ("cache-control", "max-age=60")],
+            Some((7, Source::MaxAge)),
+        ),
+        (
+            "targeted without a lifetime, Expires",
+            &[(TARGET, "must-revalidate"), ("expires", LATER)],
+            None,
+        ),
+        (
+            "unreadable targeted",
+            &[(TARGET, "max-age=7,"), ("expires", LATER)],
+            Some((60, Source::Expires)),
+        ),
     ];
-    const NUMBERS: &[&str] = &[
-        "0",
-        "1",
-        "60",
-        "2147483647",
-        "2147483648",
-        "18446744073709551616",
-        "-1",
-        "x",
-        "\"",
-    ];
-    let mut random = Lcg(1);
-    for _ in 0..20_000 {
-        let max_age = format!("max-age={}", random.pick(NUMBERS));
-        let mut fields = vec![("age", random.pick(NUMBERS)), ("date", random.pick(DATES))];
-        fields.push(("expires", random.pick(DATES)));
-        if random.below(2) == 0 {
-            fields.push(("cache-control", &max_age));
-        }
-        let arrived = match random.below(4) {
-            0 => UNIX_EPOCH,
-            1 => UNIX_EPOCH - secs(5),
-            2 => UNIX_EPOCH + secs(1 << 40),
-            _ => now(),
-        };
-        let delay = [Duration::ZERO, secs(3), Duration::MAX][random.below(3)];
-        let lifetime = lifetime_of(&fields, arrived);
-        let initial_age = initial_age(&headers(&fields), arrived, delay);
-        if let (Ok(Some(lifetime)), Ok(initial_age)) = (lifetime, initial_age) {
-            let fresh = Freshness {
-                lifetime,
-                initial_age,
-                ..Freshness::default()
-            }
-            .capped(secs(random.next()));
-            let resident = [Duration::ZERO, secs(1), Duration::MAX][random.below(3)];
-            assert!(fresh.remaining(resident) <= fresh.remaining(Duration::ZERO));
-            assert!(fresh.age(resident) >= initial_age);
-        }
+    for (case, fields, expected) in cases {
+        let headers = headers(fields);
+        let targets = [http::HeaderName::from_static(TARGET)];
+        let governing = CacheControl::governing(&headers, &targets);
+        let found = lifetime(&governing, &headers, now()).expect("valid");
+        let found = found.map(|found| (found.length.as_secs(), found.source));
+        assert_eq!(found, *expected, "{case}");
+        assert!(found.is_none_or(|(_, source)| !source.is_rule()));
     }
+}
+
+/// RFC 9111 §4.2.2.
+#[test]
+fn heuristics() {
+    const DAY_BEFORE: &str = "Sat, 05 Nov 1994 08:49:37 GMT";
+    const LONG_AGO: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+    let cases: &[(&str, Fields, f64, u64)] = &[
+        ("none", &[("date", NOW)], 0.1, 0),
+        (
+            "a tenth of a day",
+            &[("date", NOW), ("last-modified", DAY_BEFORE)],
+            0.1,
+            8640,
+        ),
+        (
+            "counted from Date",
+            &[("date", EARLIER), ("last-modified", DAY_BEFORE)],
+            0.1,
+            8634,
+        ),
+        (
+            "without Date from arrival",
+            &[("last-modified", DAY_BEFORE)],
+            0.1,
+            8640,
+        ),
+        (
+            "at most a day",
+            &[("date", NOW), ("last-modified", LONG_AGO)],
+            0.1,
+            HEURISTIC_MAX.as_secs(),
+        ),
+        (
+            "modified in the future",
+            &[("date", NOW), ("last-modified", LATER)],
+            0.1,
+            0,
+        ),
+        (
+            "modified just now",
+            &[("date", NOW), ("last-modified", NOW)],
+            0.1,
+            0,
+        ),
+        (
+            "unreadable",
+            &[("date", NOW), ("last-modified", "yesterday")],
+            0.1,
+            0,
+        ),
+        (
+            "two that disagree",
+            &[("last-modified", DAY_BEFORE), ("last-modified", LONG_AGO)],
+            0.1,
+            0,
+        ),
+        ("no part", &[("last-modified", DAY_BEFORE)], 0.0, 0),
+        ("a negative part", &[("last-modified", DAY_BEFORE)], -1.0, 0),
+        (
+            "more than all",
+            &[("last-modified", DAY_BEFORE)],
+            9.0,
+            86_400,
+        ),
+        ("no number", &[("last-modified", DAY_BEFORE)], f64::NAN, 0),
+    ];
+    for (case, fields, ratio, expected) in cases {
+        let found = heuristic(&headers(fields), *ratio, now());
+        assert_eq!(found.as_secs(), *expected, "{case}");
+    }
+}
+
+#[test]
+fn jitter_cuts_and_never_adds() {
+    let fresh = Freshness {
+        lifetime: secs(140),
+        initial_age: secs(40),
+        ..Freshness::default()
+    };
+    let left = |ratio, hash| fresh.jittered(ratio, hash).remaining(Duration::ZERO);
+    assert_eq!(left(0.0, u128::MAX), secs(100));
+    assert_eq!(left(0.1, 0), secs(100));
+    assert_eq!(left(0.1, u128::MAX), secs(90));
+    assert_eq!(left(f64::NAN, u128::MAX), secs(100));
+    let half = left(0.1, 1 << 63);
+    assert!(half > secs(94) && half < secs(96), "{half:?}");
+    assert_eq!(half, left(0.1, 1 << 63), "the same for the same key");
+    let stale = Freshness {
+        initial_age: secs(200),
+        ..fresh
+    };
+    assert_eq!(stale.jittered(0.5, u128::MAX), stale);
 }

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use http::HeaderName;
 use serde_yaml::Value;
@@ -191,7 +192,13 @@ impl Check<'_> {
             query: self.query(&cache.key.query),
             // These have no key in the file yet.
             status_ttl: Vec::new(),
-            stale: cache::Stale::default(),
+            // Stale answers only where the app or the client says so (RFC 9111 §4.2.4), as long as
+            // no key lets the operator say otherwise.
+            stale: cache::Stale {
+                while_revalidate: Duration::ZERO,
+                if_error: Duration::ZERO,
+                after_soft_purge: Duration::ZERO,
+            },
             heuristic: None,
             ttl_jitter: 0.0,
             control_headers: CONTROL_HEADERS.map(HeaderName::from_static).to_vec(),

@@ -1,6 +1,8 @@
 use super::{CacheControl, Delta, FieldNames, SECONDS_MAX, pragma_no_cache};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+mod targeted;
+
 fn read(lines: &[&str]) -> CacheControl {
     let mut headers = HeaderMap::new();
     for line in lines {
@@ -146,6 +148,47 @@ fn flags_and_field_names() {
     assert_eq!(all.min_fresh, Delta::Seconds(9));
     assert_eq!(all.s_maxage, Delta::Seconds(10));
     assert!(all.present && !all.malformed);
+}
+
+/// RFC 9111 §5.2.1.2.
+#[test]
+fn max_stale() {
+    let cases = [
+        ("max-stale", Delta::Seconds(SECONDS_MAX)),
+        ("max-stale=5", Delta::Seconds(5)),
+        ("max-stale=\"5\"", Delta::Seconds(5)),
+        ("max-stale=", Delta::Invalid),
+        ("max-stale=-1", Delta::Invalid),
+        ("max-stale, max-stale=5", Delta::Invalid),
+        ("max-age=5", Delta::Absent),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(read(&[line]).max_stale, expected, "{line}");
+    }
+}
+
+/// RFC 9111 §3.5, §4.2.4.
+#[test]
+fn who_may_have_it_and_until_when() {
+    // For everybody, for those with credentials, never stale.
+    let cases = [
+        ("max-age=60", [false, false, false]),
+        ("public", [true, true, false]),
+        ("s-maxage=60", [true, true, true]),
+        ("s-maxage=x", [false, false, true]),
+        ("must-revalidate", [false, true, true]),
+        ("proxy-revalidate", [false, false, true]),
+        ("immutable", [false, false, false]),
+    ];
+    for (line, expected) in cases {
+        let read = read(&[line]);
+        let found = [
+            read.is_for_everybody(),
+            read.is_for_authorized(),
+            read.forbids_stale(),
+        ];
+        assert_eq!(found, expected, "{line}");
+    }
 }
 
 #[test]

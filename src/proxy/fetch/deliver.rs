@@ -15,9 +15,10 @@ use super::exchange::Exchange;
 use super::flight::{Answer, Failure, Head, Piece, Reader};
 use crate::cache::conditional::{in_not_modified, not_modified};
 use crate::cache::entry::Entry;
-use crate::cache::reuse::Reuse;
+use crate::cache::key::Key;
+use crate::cache::reuse::{Rescue, Reuse, is_error, on_error};
 use crate::cache::status::Outcome;
-use crate::proxy::admit::{content_length, judge, policy_request};
+use crate::proxy::admit::{content_length, judge, policy_request, terms};
 use crate::proxy::compression::Verdict;
 use crate::proxy::ctx::Ctx;
 use crate::proxy::{compression, respond, upstream};
@@ -31,6 +32,7 @@ pub(super) async fn lead(
     shared: &Arc<Shared>,
     session: &mut Session,
     ctx: &mut Ctx,
+    key: &Key,
     reader: Reader,
     mut exchange: oneshot::Receiver<Exchange>,
 ) -> Result<bool> {
@@ -42,12 +44,16 @@ pub(super) async fn lead(
         Head::Unshared => match exchange.try_recv() {
             Ok(exchange) => {
                 drop(reader);
+                let status = exchange.response.status;
+                if is_error(status) && rescue(shared, session, ctx, key, Some(status)).await? {
+                    return Ok(true);
+                }
                 pass_on(shared, session, ctx, exchange).await?;
                 Ok(true)
             }
             Err(_) => Ok(false),
         },
-        Head::Failed(failure) => Err(fail(ctx, failure)),
+        Head::Failed(failure) => fail(shared, session, ctx, key, failure).await,
     }
 }
 
@@ -56,6 +62,7 @@ pub(super) async fn follow(
     shared: &Arc<Shared>,
     session: &mut Session,
     ctx: &mut Ctx,
+    key: &Key,
     reader: Reader,
 ) -> Result<bool> {
     match head(session, ctx, &reader).await? {
@@ -64,8 +71,37 @@ pub(super) async fn follow(
             Ok(true)
         }
         Head::Shared(_) | Head::Unshared => Ok(false),
-        Head::Failed(failure) => Err(fail(ctx, failure)),
+        Head::Failed(failure) => fail(shared, session, ctx, key, failure).await,
     }
+}
+
+/// The app failed: a stored answer is given although it is stale, where that is allowed (RFC 5861
+/// §4). `false`: there is none.
+async fn rescue(
+    shared: &Shared,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    key: &Key,
+    status: Option<StatusCode>,
+) -> Result<bool> {
+    let Some(entry) = shared.memory.get(key) else {
+        return Ok(false);
+    };
+    let rescue = terms(shared, ctx, &entry).and_then(|terms| {
+        let request = policy_request(session, ctx);
+        on_error(&entry, &request, &terms, SystemTime::now())
+    });
+    let Some(Rescue { age, over }) = rescue else {
+        return Ok(false);
+    };
+    ctx.outcome = Outcome::Rescued {
+        ttl: i64::try_from(over.as_secs()).map_or(i64::MIN, |over| -over),
+        found: ctx.outcome.reason().unwrap_or(Reason::Expired),
+        fwd_status: status.map(|status| status.as_u16()),
+        collapsed: false,
+    };
+    respond::from_cache(shared, session, ctx, key, entry, age).await?;
+    Ok(true)
 }
 
 /// Waits for the head of the answer, as long as the client does.
@@ -250,8 +286,18 @@ async fn write(
     session.write_response_body(piece, end).await
 }
 
-/// The failure of the fetch, as this request's.
-fn fail(ctx: &mut Ctx, failure: Failure) -> Box<Error> {
+/// The fetch failed, hence this request, unless something stored comes to its rescue.
+async fn fail(
+    shared: &Shared,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    key: &Key,
+    failure: Failure,
+) -> Result<bool> {
+    if rescue(shared, session, ctx, key, None).await? {
+        return Ok(true);
+    }
     ctx.failure = Some(failure.reason);
-    Error::explain(ErrorType::HTTPStatus(failure.status), failure.reason.text()).into_up()
+    let status = ErrorType::HTTPStatus(failure.status);
+    Err(Error::explain(status, failure.reason.text()).into_up())
 }

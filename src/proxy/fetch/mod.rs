@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::header::{AUTHORIZATION, COOKIE};
 use pingora::Result;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
@@ -52,12 +53,13 @@ pub struct Fetches {
     slots: Arc<Semaphore>,
 }
 
-/// Who waits for whom: the same key, asked for with or without cookies. Were these one, a visitor
-/// whose answers are his alone would keep those of all others from being shared.
+/// Who waits for whom: the same key, asked for by somebody in particular or by anybody. Were these
+/// one, a visitor whose answers are his alone would keep those of all others from being shared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Queue {
     key: Key,
-    cookies: bool,
+    /// With cookies or credentials.
+    personal: bool,
 }
 
 /// How a request takes part in a fetch.
@@ -193,9 +195,9 @@ pub(super) async fn answer(
     let order = exchange::order(shared, session, ctx).await?;
     match shared.fetches.join(shared, queue, alone, order) {
         Part::Leads(reader, exchange) => {
-            deliver::lead(shared, session, ctx, reader, exchange).await
+            deliver::lead(shared, session, ctx, key, reader, exchange).await
         }
-        Part::Follows(reader) => deliver::follow(shared, session, ctx, reader).await,
+        Part::Follows(reader) => deliver::follow(shared, session, ctx, key, reader).await,
         Part::Passes => Ok(false),
     }
 }
@@ -221,12 +223,10 @@ pub(super) async fn refresh(
 }
 
 fn queue(session: &Session, key: &Key) -> Queue {
-    let cookies = session
-        .req_header()
-        .headers
-        .contains_key(http::header::COOKIE);
+    let headers = &session.req_header().headers;
+    let personal = headers.contains_key(COOKIE) || headers.contains_key(AUTHORIZATION);
     Queue {
         key: key.clone(),
-        cookies,
+        personal,
     }
 }
