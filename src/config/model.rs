@@ -55,7 +55,7 @@ pub(super) struct Listen(pub(super) Many<Short<ListenEntry>>);
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ListenEntry {
-    /// The address and port, such as 0.0.0.0:8080 or [::]:8080. Port 0 lets the system choose.
+    /// The address and port, such as `0.0.0.0:8080` or `[::]:8080`. Port 0 lets the system choose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) address: Option<String>,
     /// Accept HTTP/2 without TLS (h2c by prior knowledge) next to HTTP/1.1.

@@ -41,7 +41,7 @@ pub(super) async fn lead(
             share(shared, session, ctx, &reader, &answer, true).await?;
             Ok(true)
         }
-        Head::Unshared => match exchange.try_recv() {
+        Head::Unshared(_) => match exchange.try_recv() {
             Ok(exchange) => {
                 drop(reader);
                 let status = exchange.response.status;
@@ -70,7 +70,10 @@ pub(super) async fn follow(
             share(shared, session, ctx, &reader, &answer, false).await?;
             Ok(true)
         }
-        Head::Shared(_) | Head::Unshared => Ok(false),
+        Head::Unshared(Some(status)) if is_error(status) => {
+            rescue(shared, session, ctx, key, Some(status)).await
+        }
+        Head::Shared(_) | Head::Unshared(_) => Ok(false),
         Head::Failed(failure) => fail(shared, session, ctx, key, failure).await,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
@@ -19,6 +19,7 @@ use super::flight::{Answer, Failure, Head};
 use super::{Landing, Shared};
 use crate::cache::entry::{Entry, Fetched};
 use crate::cache::key::Key;
+use crate::cache::reuse::is_error;
 use crate::cache::{Rule, policy, tags};
 use crate::config::Snapshot;
 use crate::proxy::admit::{content_length, host};
@@ -122,7 +123,11 @@ async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Excha
         }
     };
     let (now, first_byte) = (SystemTime::now(), began.elapsed());
-    match judge(&order, &landing.queue.key, &response, now, first_byte) {
+    let judged = match is_to_be_hidden(landing, response.status) {
+        true => Err(Reason::StaleIfError),
+        false => judge(&order, &landing.queue.key, &response, now, first_byte),
+    };
+    match judged {
         Ok(entry) => {
             let answer = Arc::new(Answer {
                 response: forwardable(response),
@@ -147,6 +152,7 @@ async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Excha
             finish(landing, &order, &answer, whole, now);
         }
         Err(why) => {
+            let status = response.status;
             landing.shared.metrics.decide(why);
             fetches.pass(&landing.queue, why, Instant::now());
             landing.off_the_table();
@@ -160,7 +166,7 @@ async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Excha
             if let Err(mut exchange) = hand_over.send(exchange) {
                 exchange.session.shutdown().await;
             }
-            landing.flight.set_head(Head::Unshared);
+            landing.flight.set_head(Head::Unshared(Some(status)));
         }
     }
 }
@@ -243,7 +249,7 @@ fn judge(
         scheme: order.scheme,
         host: &order.host,
     };
-    let framed = response.status == http::StatusCode::NO_CONTENT
+    let framed = response.status == StatusCode::NO_CONTENT
         || response.headers.contains_key(header::TRANSFER_ENCODING)
         || content_length(&response.headers).is_some();
     let answer = policy::Response {
@@ -266,6 +272,13 @@ fn judge(
             tags: tags::collect(&response.headers, &order.rule.tags)?,
         },
     ))
+}
+
+/// Whether an error of the app's must not take the place of what is stored, because that may be given
+/// instead of it (RFC 5861 §4).
+fn is_to_be_hidden(landing: &Landing, status: StatusCode) -> bool {
+    let stored = || landing.shared.memory.get(&landing.queue.key);
+    is_error(status) && stored().is_some_and(|entry| !entry.freshness.stale_if_error.is_zero())
 }
 
 /// The head as clients may see it.

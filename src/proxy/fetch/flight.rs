@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use http::StatusCode;
 use pingora::http::ResponseHeader;
 use tokio::sync::Notify;
 
@@ -24,8 +25,9 @@ const WINDOW_BYTES: usize = 1024 * 1024;
 pub(in crate::proxy) enum Head {
     /// The answer may be shared; its body follows.
     Shared(Arc<Answer>),
-    /// It may not: who waits asks the app on its own.
-    Unshared,
+    /// It may not: who waits asks the app on its own, unless the status is that of a failing app and
+    /// something stored comes to the rescue.
+    Unshared(Option<StatusCode>),
     /// There is none.
     Failed(Failure),
 }

@@ -171,7 +171,7 @@ impl Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         self.off_the_table();
-        self.flight.set_head(flight::Head::Unshared);
+        self.flight.set_head(flight::Head::Unshared(None));
         self.flight.finish(false);
     }
 }
