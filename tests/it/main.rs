@@ -8,6 +8,7 @@ mod support;
 
 mod cache;
 mod compression;
+mod crosstalk;
 mod drain;
 mod failures;
 mod forwarding;
@@ -18,6 +19,7 @@ mod memory;
 mod metrics;
 mod proxying;
 mod purge;
+mod purge_race;
 mod reload;
 mod safety;
 mod selfcheck;
