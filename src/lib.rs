@@ -18,11 +18,12 @@
 //!
 //! # Life of a request
 //!
-//! `edge::accept` takes the connection and a permit → pingora reads the head → `proxy::admit` pins
-//! one configuration snapshot, finds the route, the correlation id and the cache key → a fresh
-//! stored answer is written by `proxy::respond` → otherwise `proxy::upstream` prepares the request
-//! for the app, `proxy::fill` decides whether the answer is kept and collects its body,
-//! `proxy::compression` codes it for this client → `proxy::finish` counts, times and logs.
+//! `edge::listen` takes the connection and a permit → pingora reads the head → `proxy::admit` pins
+//! one configuration snapshot, finds the route, the correlation id and the cache key → a stored
+//! answer that may be given is written by `proxy::respond` → what may be stored is fetched by
+//! `proxy::fetch`, once for all who wait for it → everything else streams to the app by
+//! `proxy::upstream` → `proxy::compression` codes the answer for this client → `proxy::finish`
+//! counts, times and logs.
 
 pub mod admin;
 pub mod app;

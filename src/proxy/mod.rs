@@ -3,10 +3,10 @@
 //! [`Proxy`] implements pingora's hooks; each hook is a few lines that call the file of its phase:
 //!
 //! 1. `new_ctx`, [`admit`]: pin a configuration snapshot, find route, client and correlation id,
-//!    look into the cache; a fresh stored answer is written by [`respond`] and that is all.
-//! 2. [`upstream`]: where the request goes and with what head.
-//!    A WebSocket handshake is taken over by [`websocket`] instead.
-//! 3. [`fill`]: may the answer be kept? Its body is collected on the way through.
+//!    look into the cache; a stored answer that may be given is written by [`respond`] and that is
+//!    all. A WebSocket handshake is taken over by [`websocket`].
+//! 2. [`fetch`]: what may be stored is fetched once, however many clients wait for it.
+//! 3. [`upstream`]: where everything else goes and with what head; pingora streams it.
 //! 4. [`compression`]: the answer's coding for this client.
 //! 5. [`respond`]: the fields that every answer of ours carries.
 //! 6. [`error`]: the one table of what a client sees when something failed.

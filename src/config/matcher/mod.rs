@@ -106,7 +106,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The path after [`clean`].
+    /// The path after [`clean()`].
     pub(super) fn cleaned(path: &'a [u8]) -> Self {
         Self {
             parts: split(path),

@@ -13,6 +13,7 @@ mod reply;
 mod request;
 mod scrape;
 mod sidecar;
+mod soak;
 mod wait;
 mod wire;
 
@@ -27,6 +28,7 @@ pub use reply::Reply;
 pub use request::Request;
 pub use scrape::Scrape;
 pub use sidecar::Sidecar;
+pub use soak::{Dice, soak};
 pub use wait::{PATIENCE, eventually, think, ticks, within};
 
 /// The host that clients of these tests ask for.

@@ -46,6 +46,8 @@ struct Shared {
     answer: Box<Answer>,
     /// Answers at the head, before the body is read.
     eager: bool,
+    /// Keeps no requests: a soak has too many of them.
+    forgets: bool,
     asked: Mutex<Vec<Asked>>,
     requests: AtomicUsize,
     connections: AtomicUsize,
@@ -61,20 +63,26 @@ pub struct Origin {
 impl Origin {
     /// An origin that reads each request whole and then answers by the closure.
     pub async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self::launch(Box::new(answer), false).await
+        Self::launch(Box::new(answer), false, false).await
+    }
+
+    /// As [`Origin::start`], for so many requests that none of them is remembered.
+    pub async fn forgetful(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        Self::launch(Box::new(answer), false, true).await
     }
 
     /// An origin that answers as soon as it has the head.
     pub async fn eager(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self::launch(Box::new(answer), true).await
+        Self::launch(Box::new(answer), true, false).await
     }
 
-    async fn launch(answer: Box<Answer>, eager: bool) -> Self {
+    async fn launch(answer: Box<Answer>, eager: bool, forgets: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {
             answer,
             eager,
+            forgets,
             asked: Mutex::default(),
             requests: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
@@ -176,11 +184,10 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
             asked.headers.lists("connection", "close"),
         );
         let reply = (shared.answer)(&asked);
-        shared
-            .asked
-            .lock()
-            .expect("nobody panics holding it")
-            .push(asked);
+        if !shared.forgets {
+            let mut remembered = shared.asked.lock().expect("nobody panics holding it");
+            remembered.push(asked);
+        }
         if !reply.play(&mut wire, &method).await? || last {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use super::request::Request;
 use super::scrape::Scrape;
 use super::wait::{PATIENCE, eventually};
 use super::{HOST, config};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -346,7 +347,12 @@ fn place(dir: &Path, text: &str, mounted: bool) -> PathBuf {
 
 fn spawn(dir: &Path, file: &Path) -> Child {
     let output = |name: &str| File::create(dir.join(name)).expect("a new file");
-    Command::new(env!("CARGO_BIN_EXE_vestibule"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    // What is set for the tests, or by whoever runs them, is no configuration of this sidecar.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
+        command.env_remove(name);
+    }
+    command
         .args(["run", "-c"])
         .arg(file)
         .env_remove("RUST_LOG")
@@ -355,4 +361,8 @@ fn spawn(dir: &Path, file: &Path) -> Child {
         .stderr(output("stderr"))
         .spawn()
         .expect("the binary runs")
+}
+
+fn is_ours(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with("VESTIBULE_")
 }
