@@ -103,6 +103,7 @@ pub(super) async fn whole(
     mut response: ResponseHeader,
 ) -> Result<()> {
     let body = body(shared, session, &mut response, ctx, key, entry).await?;
+    response.remove_header(&header::TRANSFER_ENCODING);
     // RFC 9110 §8.6: not in a 204.
     if entry.status != StatusCode::NO_CONTENT {
         response.insert_header(header::CONTENT_LENGTH, body.len())?;

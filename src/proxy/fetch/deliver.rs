@@ -12,13 +12,13 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::exchange::Exchange;
-use super::flight::{Answer, Failure, Head, Piece, Reader};
+use super::flight::{Answer, Ended, Failure, Head, Piece, Reader};
 use crate::cache::conditional::{in_not_modified, not_modified};
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::reuse::{Rescue, Reuse, is_error, on_error};
 use crate::cache::status::Outcome;
-use crate::proxy::admit::{content_length, judge, policy_request, terms};
+use crate::proxy::admit::{content_length, is_http11_or_later, judge, policy_request, terms};
 use crate::proxy::compression::Verdict;
 use crate::proxy::ctx::Ctx;
 use crate::proxy::{compression, respond, upstream};
@@ -112,13 +112,18 @@ async fn head(session: &mut Session, ctx: &mut Ctx, reader: &Reader) -> Result<H
     tokio::select! {
         biased;
         head = reader.head() => Ok(head),
-        gone = session.downstream_session.read_body_or_idle(true) => match gone {
-            Err(e) => Err(e.into_down()),
-            Ok(_) => {
-                ctx.failure = Some(Reason::BadRequest);
-                Error::e_explain(ErrorType::HTTPStatus(400), "more than the request")
-            }
-        },
+        error = gone(session, ctx) => Err(error),
+    }
+}
+
+/// Resolves when the client has left, or sends what it may not.
+async fn gone(session: &mut Session, ctx: &mut Ctx) -> Box<Error> {
+    match session.downstream_session.read_body_or_idle(true).await {
+        Err(e) => e.into_down(),
+        Ok(_) => {
+            ctx.failure = Some(Reason::BadRequest);
+            Error::explain(ErrorType::HTTPStatus(400), "more than the request")
+        }
     }
 }
 
@@ -145,6 +150,22 @@ async fn share(
         return unmodified(shared, session, ctx, response).await;
     }
     let length = content_length(&response.headers);
+    if length.is_none() && !is_http11_or_later(session.req_header()) {
+        // Such a client knows the end of a body only by its length: it waits for it.
+        match reader.end().await {
+            Ended::Complete => {
+                if let Some(entry) = find(shared, answer) {
+                    return respond::whole(shared, session, ctx, &answer.key, &entry, response)
+                        .await;
+                }
+            }
+            Ended::Broken => {
+                ctx.failure = Some(Reason::UpstreamClosed);
+                return Err(Error::new(ErrorType::HTTPStatus(502)).into_up());
+            }
+            Ended::Windowed => {}
+        }
+    }
     if let Verdict::Code(_) = compression::decide(session, &response, length, ctx) {
         // A coder each would cost megabytes for every client that waits.
         let small = length.is_some_and(|length| length <= WAIT_TO_CODE_BYTES_MAX);
@@ -160,6 +181,11 @@ async fn share(
 /// once for all.
 async fn stored(shared: &Shared, reader: &Reader, answer: &Answer) -> Option<Arc<Entry>> {
     reader.end().await;
+    find(shared, answer)
+}
+
+/// The answer as it was stored.
+fn find(shared: &Shared, answer: &Answer) -> Option<Arc<Entry>> {
     let stored = shared.memory.get(&answer.key)?;
     (stored.stored_at == answer.entry.stored_at).then_some(stored)
 }
@@ -177,7 +203,13 @@ async fn stream(
         return Ok(());
     }
     loop {
-        match reader.next().await {
+        let piece = tokio::select! {
+            biased;
+            piece = reader.next() => piece,
+            // Nothing is kept for a client that will not read it.
+            error = gone(session, ctx) => return Err(error),
+        };
+        match piece {
             Piece::Bytes(piece) => write(shared, session, ctx, Some(piece), false).await?,
             Piece::End => return write(shared, session, ctx, None, true).await,
             Piece::Broken => {

@@ -103,7 +103,7 @@ pub(super) async fn run(landing: &Landing, order: Order, hand_over: oneshot::Sen
             status: 504,
             reason,
         }));
-        landing.flight.finish(false);
+        landing.flight.break_off();
     }
 }
 
@@ -337,7 +337,6 @@ fn too_large(landing: &Landing) {
 
 /// Stores a whole body, then tells the readers that it is whole.
 fn finish(landing: &Landing, order: &Order, answer: &Answer, body: Result<Whole>, now: SystemTime) {
-    let complete = body.is_ok();
     let last = match body {
         Ok(Whole { stored, last }) => {
             if let Some(body) = stored {
@@ -347,13 +346,12 @@ fn finish(landing: &Landing, order: &Order, answer: &Answer, body: Result<Whole>
         }
         Err(_) => {
             landing.shared.metrics.decide(Reason::Truncated);
-            None
+            landing.off_the_table();
+            return landing.flight.break_off();
         }
     };
     landing.off_the_table();
-    last.into_iter()
-        .for_each(|piece| landing.flight.push(piece));
-    landing.flight.finish(complete);
+    landing.flight.complete(last);
 }
 
 fn store(landing: &Landing, order: &Order, answer: &Answer, body: Bytes, now: SystemTime) {

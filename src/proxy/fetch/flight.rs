@@ -61,6 +61,16 @@ pub(in crate::proxy) enum Piece {
     Broken,
 }
 
+/// What became of a body that a reader waited for.
+pub(in crate::proxy) enum Ended {
+    /// It is all there.
+    Complete,
+    /// It broke off.
+    Broken,
+    /// It is too large to be stored, and must be read to go on.
+    Windowed,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Complete,
@@ -138,16 +148,27 @@ impl Flight {
         self.grown.notify_waiters();
     }
 
-    /// The body is complete, or broke off; once.
-    pub(super) fn finish(&self, complete: bool) {
-        let end = if complete { End::Complete } else { End::Broken };
-        self.lock().end.get_or_insert(end);
+    /// The body is complete with this last piece. Both at once: a client that has got the length it was
+    /// told sends its next request, which must not be taken for part of this one.
+    pub(super) fn complete(&self, last: Option<Bytes>) {
+        {
+            let mut state = self.lock();
+            state.pieces.extend(last);
+            state.end.get_or_insert(End::Complete);
+        }
+        self.grown.notify_waiters();
+    }
+
+    /// The body broke off, unless it has ended already.
+    pub(super) fn break_off(&self) {
+        self.lock().end.get_or_insert(End::Broken);
         self.grown.notify_waiters();
     }
 
     /// From now on read pieces are given up.
     pub(super) fn window(&self) {
         self.lock().windowed = true;
+        self.grown.notify_waiters();
     }
 
     /// Resolves when there is room in the window. `false` when nobody reads any more.
@@ -230,12 +251,19 @@ impl Reader {
 }
 
 impl Reader {
-    /// Waits until the body is complete or broken, without reading it.
-    pub(in crate::proxy) async fn end(&self) {
+    /// Waits, without reading, until it is known what becomes of the body.
+    pub(in crate::proxy) async fn end(&self) -> Ended {
         loop {
             let grown = self.flight.grown.notified();
-            if self.flight.lock().end.is_some() {
-                return;
+            {
+                let state = self.flight.lock();
+                match state.end {
+                    Some(End::Complete) => return Ended::Complete,
+                    Some(End::Broken) => return Ended::Broken,
+                    // The writer waits for its readers: so must not they for it.
+                    None if state.windowed => return Ended::Windowed,
+                    None => {}
+                }
             }
             grown.await;
         }
@@ -272,7 +300,7 @@ mod tests {
         let late = flight.reader().expect("nothing was given up");
         let reading = tokio::spawn(async move { read_all(&early).await });
         flight.push(Bytes::from_static(b"two"));
-        flight.finish(true);
+        flight.complete(None);
         assert_eq!(
             reading.await.expect("no panic"),
             (b"one two".to_vec(), true)
@@ -285,8 +313,8 @@ mod tests {
         let flight = Flight::new(0);
         let readers: Vec<_> = (0..3).filter_map(|_| flight.reader()).collect();
         flight.push(Bytes::from_static(b"half"));
-        flight.finish(false);
-        flight.finish(true);
+        flight.break_off();
+        flight.complete(None);
         for reader in &readers {
             assert_eq!(read_all(reader).await, (b"half".to_vec(), false));
         }

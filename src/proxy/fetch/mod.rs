@@ -172,7 +172,7 @@ impl Drop for Landing {
     fn drop(&mut self) {
         self.off_the_table();
         self.flight.set_head(flight::Head::Unshared(None));
-        self.flight.finish(false);
+        self.flight.break_off();
     }
 }
 
