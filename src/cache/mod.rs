@@ -12,11 +12,16 @@
 //!
 //! Nothing in here reads a clock: callers pass `now`.
 
+pub mod ban;
 pub mod conditional;
 pub mod entry;
 pub mod freshness;
+pub mod invalidate;
 pub mod key;
+pub mod merge;
+pub mod object;
 pub mod policy;
+pub mod range;
 pub mod reuse;
 pub mod status;
 pub mod tags;
@@ -42,6 +47,8 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// How the query is normalised for the key.
     pub query: key::QueryRule,
+    /// Which answers may vary by what.
+    pub vary: vary::Settings,
 }
 
 /// What the matched route says about caching.

@@ -114,7 +114,7 @@ pub fn storable(
     let cache_control = CacheControl::from_headers(headers);
     whole(request, response, settings)?;
     permitted(request, headers, &cache_control)?;
-    vary::judge(headers)?;
+    vary::judge(headers, &settings.vary)?;
 
     let explicit = freshness::lifetime(&cache_control, headers, now)?;
     let fallback = fallback(settings, rule);

@@ -55,6 +55,7 @@ pub(crate) fn settings() -> Settings {
         object_bytes_max: 1024,
         memory_bytes: 64 << 20,
         query: QueryRule::default(),
+        vary: Default::default(),
     }
 }
 
@@ -84,6 +85,7 @@ pub(crate) fn entry(key: &Key, fields: &[(&str, &str)], body: impl Into<Bytes>) 
         received_at: now(),
         sequence: 0,
         tags: Vec::new(),
+        selecting: Box::default(),
     };
     Entry::new(key, fetched)
 }

@@ -14,6 +14,7 @@ use crate::cache::key::Key;
 use crate::cache::policy;
 use crate::cache::reuse::{Reuse, reuse};
 use crate::cache::status::Outcome;
+use crate::cache::tags::Purge;
 use crate::config::Mode;
 use crate::headers::request_id;
 use crate::reason::Reason;
@@ -129,9 +130,10 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
             return Ok(false);
         }
     };
-    let entry = shared.memory.get(&key);
+    let object = shared.memory.get(&key);
+    let entry = object.and_then(|o| o.select(&policy_request(session, ctx)).cloned());
     let decision = entry.as_ref().map(|entry| {
-        let purged = shared.generations.is_purged(&entry.slots, entry.sequence);
+        let purged = shared.generations.judge(&key, entry) != Purge::No;
         reuse(
             entry,
             &policy_request(session, ctx),

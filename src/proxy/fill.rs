@@ -14,6 +14,8 @@ use crate::cache::entry::{Entry, Fetched};
 use crate::cache::freshness::Freshness;
 use crate::cache::key::Key;
 use crate::cache::status::Outcome;
+use crate::cache::tags::Purge;
+use crate::cache::vary::{self, Selected};
 use crate::cache::{policy, tags};
 use crate::reason::Reason;
 
@@ -39,6 +41,7 @@ struct Head {
     received_at: SystemTime,
     sequence: u64,
     tags: Vec<Box<str>>,
+    selecting: Box<[Selected]>,
 }
 
 /// Decides at the head of the app's answer whether it is kept, and says so in the outcome.
@@ -52,7 +55,7 @@ pub(super) fn begin(shared: &Shared, session: &Session, response: &ResponseHeade
     let Some(key) = admitted.key.take() else {
         return;
     };
-    let stored = match fill(session, response, ctx, key) {
+    let stored = match fill(shared, session, response, ctx, key) {
         Ok(fill) => {
             keep(shared, ctx, fill);
             Ok(())
@@ -80,7 +83,13 @@ fn keep(shared: &Shared, ctx: &mut Ctx, fill: Fill) {
     }
 }
 
-fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Result<Fill, Reason> {
+fn fill(
+    shared: &Shared,
+    session: &Session,
+    response: &ResponseHeader,
+    ctx: &Ctx,
+    key: Key,
+) -> Result<Fill, Reason> {
     let now = SystemTime::now();
     let admitted = ctx.admitted.as_ref().ok_or(Reason::Internal)?;
     let request = policy_request(session, ctx);
@@ -94,6 +103,8 @@ fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Re
     let settings = &ctx.snapshot.cache;
     let delay = ctx.upstream.first_byte.unwrap_or_default();
     let freshness = policy::storable(&request, &answer, settings, &admitted.rule, now, delay)?;
+    let siblings = shared.memory.get(&key);
+    let siblings = siblings.map_or_else(Vec::new, |object| object.nominated());
     let head = Head {
         status: response.status,
         headers: response.headers.clone(),
@@ -101,6 +112,12 @@ fn fill(session: &Session, response: &ResponseHeader, ctx: &Ctx, key: Key) -> Re
         received_at: now,
         sequence: admitted.sequence,
         tags: tags::collect(&response.headers, &admitted.rule.tags)?,
+        selecting: vary::select(
+            &response.headers,
+            request.headers,
+            &siblings,
+            &settings.vary,
+        )?,
     };
     Ok(Fill {
         key,
@@ -153,9 +170,10 @@ fn commit(shared: &Shared, fill: Fill) {
         received_at: head.received_at,
         sequence: head.sequence,
         tags: head.tags,
+        selecting: head.selecting,
     };
     let entry = Entry::new(&key, fetched);
-    if shared.generations.is_purged(&entry.slots, entry.sequence) {
+    if shared.generations.judge(&key, &entry) == Purge::Invalid {
         return shared.metrics.decide(Reason::PurgedMeanwhile);
     }
     if !shared.memory.insert(key, entry.into()) {

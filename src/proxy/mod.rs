@@ -47,7 +47,7 @@ pub use metrics::{Metrics, Routes};
 pub use resolve::Resolver;
 pub use upstream::await_app;
 
-use crate::cache::tags::Target;
+use crate::cache::tags::{Mode, Target};
 use crate::config::Live;
 use crate::store::generations::Generations;
 use crate::store::memory::MemoryTier;
@@ -79,8 +79,7 @@ impl Shared {
     ///
     /// Returns the purge sequence.
     pub fn purge(&self, targets: &[Target]) -> u64 {
-        let slots: Vec<_> = targets.iter().map(Target::slot).collect();
-        self.generations.purge(&slots)
+        self.generations.order(targets, Mode::Invalidate)
     }
 }
 

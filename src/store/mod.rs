@@ -1,4 +1,5 @@
 //! Where cached bytes and purge generations live.
 
+pub mod bans;
 pub mod generations;
 pub mod memory;

@@ -204,6 +204,7 @@ impl Check<'_> {
             object_bytes_max: cache.max_object_size.0,
             memory_bytes: cache.memory.size.0,
             query: self.query(&cache.key.query),
+            vary: cache::vary::Settings::default(),
         }
     }
 

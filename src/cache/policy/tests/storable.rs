@@ -207,7 +207,7 @@ fn answers_of_the_app() {
             "Vary: Cookie",
             200,
             &[MINUTE, ("vary", "Accept-Encoding, Cookie")],
-            Err(R::Vary),
+            Err(R::VaryDenied),
         ),
         ("Vary: *", 200, &[MINUTE, ("vary", "*")], Err(R::VaryStar)),
         (
@@ -394,7 +394,7 @@ fn lifetimes_from_the_configuration() {
             "never over Vary",
             route,
             &[("vary", "cookie")],
-            Err(Reason::Vary),
+            Err(Reason::VaryDenied),
         ),
         (
             "an answer that is old already",
