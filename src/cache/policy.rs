@@ -1,15 +1,16 @@
 //! Whether the cache may be asked about a request and whether it may store the answer
 //! (RFC 9111 §3), and the reason where not.
 //!
-//! Conditional requests: `If-None-Match` and `If-Modified-Since` do not keep a request from the
-//! cache. On a hit [`not_modified`](super::conditional::not_modified) judges them; on a miss they go
-//! to the app unchanged, and a 304 that comes back is passed on and not stored, since its status
-//! is not. `If-Match`, `If-Unmodified-Since` and `If-Range` bypass the cache.
+//! Conditions and ranges keep no request from the cache: on a hit
+//! [`conditional`](super::conditional) and [`range`](super::range) judge them. On a miss they go to
+//! the app unchanged. A 304 that comes back is passed on and not stored, since its status is not;
+//! what answers `Range`, `If-Match` and the like is not stored either ([`fills`]).
 
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, SET_COOKIE, TRANSFER_ENCODING,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, IF_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, RANGE, SET_COOKIE, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
@@ -79,6 +80,22 @@ pub fn lookup(request: &Request<'_>, settings: &Settings, rule: &Rule) -> Result
     Ok(())
 }
 
+/// Whether the app's answer to the request may fill the cache, where the cache has none.
+///
+/// # Errors
+/// Why the request goes past the cache.
+pub fn fills(request: &Request<'_>) -> Result<(), Reason> {
+    let has = |name: HeaderName| request.headers.contains_key(name);
+    // RFC 9110 §14.2 and §13.1: the answer may be a part, or a refusal.
+    if has(RANGE) {
+        return Err(Reason::RequestRange);
+    }
+    if has(IF_MATCH) || has(IF_UNMODIFIED_SINCE) || has(IF_RANGE) {
+        return Err(Reason::RequestConditional);
+    }
+    Ok(())
+}
+
 /// Whether a request that the cache cannot answer may go to the app.
 ///
 /// # Errors
@@ -110,6 +127,7 @@ pub fn storable(
     delay: Duration,
 ) -> Result<Freshness, Reason> {
     lookup(request, settings, rule)?;
+    fills(request)?;
     let headers = response.headers;
     let cache_control = CacheControl::from_headers(headers);
     whole(request, response, settings)?;
@@ -258,9 +276,6 @@ fn barrier(request: &Request<'_>, name: &HeaderName, value: &HeaderValue) -> Opt
         | "x-ssl-client-cert"
         | "x-forwarded-client-cert"
         | "client-cert" => Some(Reason::CredentialHeader),
-        // RFC 9110 §14.2 and §13.1.
-        "range" => Some(Reason::RequestRange),
-        "if-match" | "if-unmodified-since" | "if-range" => Some(Reason::RequestConditional),
         // RFC 9110 §7.8. `Connection: upgrade` alone asks for nothing.
         "upgrade" | "sec-websocket-key" => Some(Reason::Upgrade),
         // RFC 9112 §6.3: where the head announces a body, `has_body` may be wrong but not the head.

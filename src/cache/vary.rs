@@ -28,6 +28,9 @@ pub struct Settings {
     pub variants_max: usize,
     /// Compare `Accept-Language` by its meaning.
     pub languages: bool,
+    /// Fields that the app gets from us with a value of our own, besides those that are always so:
+    /// the correlation id.
+    pub written: Vec<HeaderName>,
 }
 
 impl Default for Settings {
@@ -36,6 +39,7 @@ impl Default for Settings {
             deny: vec![COOKIE, USER_AGENT],
             variants_max: 32,
             languages: true,
+            written: vec![HeaderName::from_static("x-request-id")],
         }
     }
 }
@@ -63,12 +67,7 @@ enum Form {
 
 /// Fields that the app gets from us with another value than the client sent, so that the client's
 /// value does not tell which answer is its own.
-const WRITTEN_HERE: [HeaderName; 4] = [
-    FORWARDED,
-    VIA,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-request-id"),
-];
+const WRITTEN_HERE: [HeaderName; 3] = [FORWARDED, VIA, HeaderName::from_static("x-forwarded-for")];
 
 /// Fields with one value whose grammar gives commas no meaning.
 const SINGLE: [HeaderName; 5] = [AUTHORIZATION, COOKIE, FROM, REFERER, USER_AGENT];
@@ -193,6 +192,8 @@ pub fn matches(selecting: &[Selected], request: &HeaderMap) -> bool {
 
 /// The fields that `Vary` names, sorted, each once; without `Accept-Encoding`.
 fn fields(response: &HeaderMap, settings: &Settings) -> Result<Vec<HeaderName>, Reason> {
+    let written =
+        |name: &HeaderName| WRITTEN_HERE.contains(name) || settings.written.contains(name);
     let mut names = Vec::new();
     let mut denied = None;
     for member in response.get_all(VARY).iter().flat_map(members) {
@@ -202,7 +203,7 @@ fn fields(response: &HeaderMap, settings: &Settings) -> Result<Vec<HeaderName>, 
         match HeaderName::from_bytes(member) {
             Ok(name) if name == ACCEPT_ENCODING => {}
             Ok(name) if settings.deny.contains(&name) => denied = Some(Reason::VaryDenied),
-            Ok(name) if !WRITTEN_HERE.contains(&name) => names.push(name),
+            Ok(name) if !written(&name) => names.push(name),
             _ => denied = denied.or(Some(Reason::Vary)),
         }
     }

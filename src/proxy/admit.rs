@@ -167,6 +167,10 @@ async fn look_up(shared: &Shared, session: &mut Session, ctx: &mut Ctx) -> Resul
         ctx.outcome = Outcome::Refused(reason);
         return Error::e_explain(ErrorType::HTTPStatus(504), reason.text());
     }
+    if let Err(reason) = policy::fills(&policy_request(session, ctx)) {
+        ctx.outcome = Outcome::Bypass(reason);
+        return Ok(false);
+    }
     if let Some(admitted) = &mut ctx.admitted {
         admitted.key = Some(key);
         // Read before the app is asked: a purge from now on must win over what it answers.

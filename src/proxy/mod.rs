@@ -6,7 +6,8 @@
 //!    look into the cache; a fresh stored answer is written by [`respond`] and that is all.
 //! 2. [`upstream`]: where the request goes and with what head.
 //!    A WebSocket handshake is taken over by [`websocket`] instead.
-//! 3. [`fill`]: may the answer be kept? Its body is collected on the way through.
+//! 3. [`invalidate`]: what did an unsafe method change? [`fill`]: may the answer be kept? Its body is
+//!    collected on the way through.
 //! 4. [`compression`]: the answer's coding for this client.
 //! 5. [`respond`]: the fields that every answer of ours carries.
 //! 6. [`error`]: the one table of what a client sees when something failed.
@@ -20,6 +21,7 @@ mod deadline;
 mod error;
 mod fill;
 mod finish;
+mod invalidate;
 mod lifecycle;
 mod metrics;
 mod resolve;
@@ -164,6 +166,7 @@ impl ProxyHttp for Proxy {
         ctx: &mut Ctx,
     ) -> Result<()> {
         upstream::answered(response, ctx);
+        invalidate::by_answer(&self.shared, session, response, ctx);
         fill::begin(&self.shared, session, response, ctx);
         Ok(())
     }

@@ -3,3 +3,6 @@
 pub mod bans;
 pub mod generations;
 pub mod memory;
+
+#[cfg(test)]
+mod tests;

@@ -23,4 +23,5 @@ mod safety;
 mod selfcheck;
 mod starlette;
 mod streaming;
+mod variants;
 mod websocket;

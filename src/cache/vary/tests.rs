@@ -51,6 +51,7 @@ fn members() {
         ("too many of one", &["a,A,a"; 9], Ok(())),
         ("not a name", &["accept-encoding; q=1"], Err(Reason::Vary)),
         ("written here", &["X-Forwarded-For"], Err(Reason::Vary)),
+        ("the correlation id", &["X-Request-Id"], Err(Reason::Vary)),
         ("cookie", &["Cookie"], Err(Reason::VaryDenied)),
         ("agent", &["accept, USER-AGENT"], Err(Reason::VaryDenied)),
         ("denied wins", &["x y, cookie"], Err(Reason::VaryDenied)),

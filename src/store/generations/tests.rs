@@ -5,8 +5,9 @@ use std::thread;
 use arc_swap::ArcSwap;
 
 use super::Generations;
+use crate::cache::ban::Ban;
 use crate::cache::tags::{Mode, Purge, Slot, Target, slots_for};
-use crate::cache::testing::key;
+use crate::cache::testing::{entry, key};
 
 fn tag(name: &str) -> Slot {
     Target::Tag {
@@ -173,4 +174,63 @@ fn a_purge_that_finishes_late_does_not_undo_a_newer_one() {
     generations.mark(tag("a"), 1, Mode::Invalidate);
     assert_eq!(generations.invalid.last(tag("a")), 2);
     assert!(is_purged(&generations, &[tag("a")], 1));
+}
+
+#[test]
+fn modes() {
+    let slots = slots_for(&key("/"), &["a".into()]);
+    let stored = entry(&key("/"), &[], "");
+    let hard = |generations: &Generations| {
+        let mut tagged = stored.with_coded(Default::default());
+        tagged.slots.clone_from(&slots);
+        generations.is_hard(&key("/"), &tagged)
+    };
+    let cases = [
+        (Mode::Soft, Purge::Soft, false),
+        (Mode::Invalidate, Purge::Invalid, false),
+        (Mode::Hard, Purge::Invalid, true),
+    ];
+    for (mode, expected, is_hard) in cases {
+        let generations = Generations::new();
+        assert_eq!(generations.state(&slots, 0), Purge::No);
+        generations.purge(&[tag("a")], mode);
+        assert_eq!(generations.state(&slots, 0), expected, "{mode:?}");
+        assert_eq!(hard(&generations), is_hard, "{mode:?}");
+        assert_eq!(
+            generations.state(&slots, 1),
+            Purge::No,
+            "{mode:?}: fetched after"
+        );
+        generations.purge(&[tag("a")], Mode::Soft);
+        assert_eq!(
+            generations.state(&slots, 0),
+            expected,
+            "{mode:?}: a soft one undoes nothing"
+        );
+        assert_eq!(generations.state(&slots, 1), Purge::Soft, "{mode:?}");
+        generations.purge(&[tag("b")], Mode::Hard);
+        assert_eq!(
+            generations.state(&slots, 2),
+            Purge::No,
+            "{mode:?}: another tag"
+        );
+    }
+}
+
+#[test]
+fn bans_and_purges_count_in_one_sequence() {
+    let generations = Generations::new();
+    let stored = entry(&key("/a"), &[], "");
+    assert_eq!(generations.purge(&[tag("a")], Mode::Soft), 1);
+    assert_eq!(generations.ban(Ban::prefix(None, "/a"), Mode::Soft), 2);
+    assert_eq!(
+        (generations.sequence(), generations.bans().newest()),
+        (2, 2)
+    );
+    assert_eq!(generations.judge(&key("/a"), &stored), Purge::Soft);
+    assert_eq!(
+        generations.order(&[Target::Url(key("/a"))], Mode::Invalidate),
+        3
+    );
+    assert_eq!(generations.judge(&key("/a"), &stored), Purge::Invalid);
 }

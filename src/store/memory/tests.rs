@@ -1,3 +1,5 @@
+mod variants;
+
 use std::sync::Arc;
 use std::thread;
 
