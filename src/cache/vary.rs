@@ -7,8 +7,8 @@
 use std::fmt;
 
 use http::header::{
-    ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, FORWARDED, FROM, REFERER, USER_AGENT,
-    VARY, VIA,
+    ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, FROM, REFERER,
+    USER_AGENT, VARY, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -106,6 +106,9 @@ impl fmt::Debug for Selected {
 impl Form {
     /// The field in the form in which it is compared; `None`: it is absent.
     fn value(self, name: &HeaderName, request: &HeaderMap) -> Option<Vec<u8>> {
+        if ends_here(name, request) {
+            return None;
+        }
         let mut lines = request.get_all(name).iter();
         let first = lines.next()?;
         // No line can hold a line break, so that one line never looks like two.
@@ -124,6 +127,13 @@ impl Form {
             },
         })
     }
+}
+
+/// Whether `Connection` names the field, so that the app does not get it (RFC 9110 §7.6.1). Without
+/// this a client could have the default answer stored as that of any language.
+fn ends_here(name: &HeaderName, request: &HeaderMap) -> bool {
+    let mut named = request.get_all(CONNECTION).iter().flat_map(members);
+    named.any(|member| member.eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
 /// The list without the spaces around its commas, those inside quoted strings aside.

@@ -15,7 +15,7 @@ use crate::cache::tags::{Mode, Purge, Target};
 use crate::cache::testing::{entry, get, headers, key, now, secs};
 use crate::cache::vary;
 
-const FETCHES: u64 = 4_000;
+const FETCHES: u64 = 2_000;
 const LANGUAGES: [&str; 2] = ["en", "de"];
 
 /// An app whose data is a counter, with a cache in front of it.
@@ -114,7 +114,7 @@ impl World {
             4 => generations.ban(Ban::glob(None, "/*/1"), Mode::Hard),
             5 => generations.ban(Ban::prefix(None, "/art"), Mode::Soft),
             // Fills the list, so that bans are folded and retired all the time.
-            _ => (0..300)
+            _ => (0..150)
                 .map(|i| generations.ban(Ban::prefix(host, &format!("/{round}/{i}")), Mode::Soft))
                 .max()
                 .unwrap_or_default(),

@@ -47,6 +47,17 @@ async fn each_language_has_its_own_answer() {
     assert!(!other.is_hit(), "preferred the other way round: {other:?}");
 }
 
+/// The field ends at the sidecar (RFC 9110 §7.6.1), so the app has not answered in German.
+#[tokio::test]
+async fn a_language_that_does_not_reach_the_app_names_no_variant() {
+    let origin = greeter().await;
+    let sidecar = Sidecar::before(&origin).await;
+    let kept_back = in_language("de").header("Connection", "accept-language");
+    assert_eq!(sidecar.ask(&kept_back).await.text(), "nothing, answer 1");
+    assert_eq!(sidecar.ask(&in_language("de")).await.text(), "de, answer 2");
+    assert_eq!(sidecar.get("/").await.text(), "nothing, answer 1");
+}
+
 #[tokio::test]
 async fn a_purge_takes_every_variant() {
     let origin = greeter().await;

@@ -178,6 +178,25 @@ fn an_answer_without_vary_is_taken_to_vary_like_its_siblings() {
     assert_eq!(names(&["origin"]), ["origin"]);
 }
 
+/// RFC 9110 §7.6.1: what `Connection` names does not reach the app, so it chose nothing.
+#[test]
+fn a_field_of_this_hop_counts_as_absent() {
+    let vary = lines("vary", &["accept-language"]);
+    let settings = Settings::default();
+    let mut hop = lines("accept-language", &["de"]);
+    hop.insert(
+        "connection",
+        HeaderValue::from_static("close, Accept-LANGUAGE"),
+    );
+    let selecting = select(&vary, &hop, &[], &settings).expect("allowed");
+    assert!(matches(&selecting, &hop));
+    assert!(
+        matches(&selecting, &HeaderMap::new()),
+        "it is the default answer"
+    );
+    assert!(!matches(&selecting, &lines("accept-language", &["de"])));
+}
+
 #[test]
 fn secrets_do_not_show() {
     let settings = Settings {
