@@ -134,10 +134,16 @@ async fn fetch(landing: &Landing, order: Order, hand_over: oneshot::Sender<Excha
                 entry,
                 key: landing.queue.key.clone(),
             });
-            landing.flight.set_head(Head::Shared(answer.clone()));
+            let expected = match answer.response.status {
+                StatusCode::NO_CONTENT => Some(0),
+                _ => content_length(&answer.response.headers),
+            };
+            // A head without a body to follow is all there is: readers get it once it is stored.
+            if expected != Some(0) {
+                landing.flight.set_head(Head::Shared(answer.clone()));
+            }
             let timeouts = &order.snapshot.upstream.timeouts;
             session.set_read_timeout(bound(timeouts.between_bytes));
-            let expected = content_length(&answer.response.headers);
             let whole = body(landing, &mut session, &order, expected).await;
             // First, so that the next request of a client that has read the end finds it idle.
             if whole.is_ok() {
@@ -336,7 +342,13 @@ fn too_large(landing: &Landing) {
 }
 
 /// Stores a whole body, then tells the readers that it is whole.
-fn finish(landing: &Landing, order: &Order, answer: &Answer, body: Result<Whole>, now: SystemTime) {
+fn finish(
+    landing: &Landing,
+    order: &Order,
+    answer: &Arc<Answer>,
+    body: Result<Whole>,
+    now: SystemTime,
+) {
     let last = match body {
         Ok(Whole { stored, last }) => {
             if let Some(body) = stored {
@@ -347,10 +359,12 @@ fn finish(landing: &Landing, order: &Order, answer: &Answer, body: Result<Whole>
         Err(_) => {
             landing.shared.metrics.decide(Reason::Truncated);
             landing.off_the_table();
+            landing.flight.set_head(Head::Shared(answer.clone()));
             return landing.flight.break_off();
         }
     };
     landing.off_the_table();
+    landing.flight.set_head(Head::Shared(answer.clone()));
     landing.flight.complete(last);
 }
 
