@@ -1,7 +1,6 @@
 //! An app that fails: the right status, one word for the reason, and a way to find it in the log.
 
 use crate::support::{Connection, Origin, PATIENCE, Reply, Request, Response, Sidecar, eventually};
-use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// Checks the body, the headers and that they agree.
@@ -32,16 +31,31 @@ fn json(target: &str) -> Request {
     Request::get(target).header("Accept", "application/json")
 }
 
-/// An address where nobody listens.
-async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+/// An address where nobody listens, and nobody else can: the port is held for as long as this is.
+/// A port that was free a moment ago may be the one that the sidecar itself is given next.
+struct Nobody(TcpSocket);
+
+impl Nobody {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self(socket)
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
+    }
+
+    /// The app has come.
+    fn listen(self) -> TcpListener {
+        self.0.listen(16).unwrap()
+    }
 }
 
 #[tokio::test]
 async fn an_app_that_is_down_is_a_502() {
-    let url = format!("http://{}", nobody().await);
-    let sidecar = Sidecar::with("").upstream(&url).start().await;
+    let nobody = Nobody::new();
+    let sidecar = Sidecar::with("").upstream(&nobody.url()).start().await;
     assert_error(&sidecar.ask(&json("/")).await, 502, "UPSTREAM_CONNECT");
     let post = Request::post("/", "body").header("Accept", "*/*");
     assert_error(&sidecar.ask(&post).await, 502, "UPSTREAM_CONNECT");
@@ -50,8 +64,8 @@ async fn an_app_that_is_down_is_a_502() {
 
 #[tokio::test]
 async fn people_get_a_page_and_programs_get_json() {
-    let url = format!("http://{}", nobody().await);
-    let sidecar = Sidecar::with("").upstream(&url).start().await;
+    let nobody = Nobody::new();
+    let sidecar = Sidecar::with("").upstream(&nobody.url()).start().await;
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     let answer = sidecar
         .ask(&Request::get("/").header("Accept", browser))
@@ -130,13 +144,10 @@ async fn an_app_that_does_not_accept_in_time_is_a_504() {
 
 #[tokio::test]
 async fn an_app_that_comes_back_is_used_again() {
-    let address = nobody().await;
-    let sidecar = Sidecar::with("")
-        .upstream(&format!("http://{address}"))
-        .start()
-        .await;
+    let nobody = Nobody::new();
+    let sidecar = Sidecar::with("").upstream(&nobody.url()).start().await;
     assert_eq!(sidecar.get("/").await.status, 502);
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = nobody.listen();
     let answer = async {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         // The sidecar's own look whether the app is there brings no request.
@@ -159,13 +170,12 @@ async fn an_app_that_comes_back_is_used_again() {
 
 #[tokio::test]
 async fn it_is_ready_once_the_app_has_accepted_a_connection() {
-    let address = nobody().await;
-    let url = format!("http://{address}");
-    let sidecar = Sidecar::with("").upstream(&url).start().await;
+    let nobody = Nobody::new();
+    let sidecar = Sidecar::with("").upstream(&nobody.url()).start().await;
     assert!(!sidecar.is_ready().await);
     let told = sidecar.metrics_port("/readyz?verbose").await.unwrap();
     assert!(told.text().contains("waiting for the app"), "{told:?}");
-    let app = TcpListener::bind(address).await.unwrap();
+    let app = nobody.listen();
     eventually("readiness", PATIENCE, async || sidecar.is_ready().await).await;
     drop(app);
     assert!(
@@ -176,8 +186,8 @@ async fn it_is_ready_once_the_app_has_accepted_a_connection() {
 
 #[tokio::test]
 async fn errors_are_counted_by_status() {
-    let url = format!("http://{}", nobody().await);
-    let sidecar = Sidecar::with("").upstream(&url).start().await;
+    let nobody = Nobody::new();
+    let sidecar = Sidecar::with("").upstream(&nobody.url()).start().await;
     for _ in 0..3 {
         sidecar.get("/").await;
     }
