@@ -12,8 +12,9 @@ use vestibule::cache::entry::{Entry, Fetched};
 use vestibule::cache::freshness::{self, Freshness};
 use vestibule::cache::key::{Key, Pattern, QueryRule};
 use vestibule::cache::policy::{self, Request, Response};
-use vestibule::cache::reuse::{Purge, Reuse, Terms, reuse};
-use vestibule::cache::{Rule, Safety, Settings, Stale, tags};
+use vestibule::cache::reuse::{Reuse, Terms, reuse};
+use vestibule::cache::tags::{Mode, Target};
+use vestibule::cache::{Rule, Safety, Settings, Stale, tags, vary};
 use vestibule::headers::cache_control::CacheControl;
 use vestibule::store::generations::Generations;
 use vestibule::store::memory::MemoryTier;
@@ -89,6 +90,7 @@ fn settings() -> Settings {
             HeaderName::from_static("surrogate-control"),
         ],
         safety: Safety::default(),
+        vary: vary::Settings::default(),
         object_bytes_max: 8 << 20,
         memory_bytes: 128 << 20,
         query: QueryRule {
@@ -146,6 +148,7 @@ fn entry(key: &Key, headers: &HeaderMap, freshness: Freshness) -> Entry {
         received_at: now(),
         sequence: 0,
         tags: tags::from_headers(headers).expect("few tags"),
+        selecting: Box::default(),
     };
     Entry::new(key, fetched)
 }
@@ -214,13 +217,13 @@ fn hit(c: &mut Criterion) {
     let stored = key(PATH, &settings);
     memory.insert(stored.clone(), Arc::new(entry(&stored, &answers, fresh)));
     // Something else was purged, so that the slots are looked at.
-    generations.purge(&[tags::Target::Host("other.example.org".into()).slot()]);
+    generations.order(
+        &[Target::Host("other.example.org".into())],
+        Mode::Invalidate,
+    );
 
     let decide = |entry: &Entry| {
-        let purge = match generations.is_purged(&entry.slots, entry.sequence) {
-            true => Purge::Invalid,
-            false => Purge::No,
-        };
+        let purge = generations.judge(&stored, entry);
         let terms = Terms::of(&settings, &rule, entry, purge);
         reuse(
             entry,
@@ -229,18 +232,19 @@ fn hit(c: &mut Criterion) {
             now() + Duration::from_secs(10),
         )
     };
-    let found = memory.get(&stored).expect("it is stored");
-    assert!(matches!(decide(&found), Reuse::Serve { .. }));
+    let object = memory.get(&stored).expect("it is stored");
+    let found = object.select(&request(&asks)).expect("it does not vary");
+    assert!(matches!(decide(found), Reuse::Serve { .. }));
 
     let mut group = c.benchmark_group("hit");
     group.throughput(Throughput::Elements(1));
     group.bench_function("memory get", |b| b.iter(|| memory.get(black_box(&stored))));
-    group.bench_function("reuse", |b| b.iter(|| decide(black_box(&found))));
+    group.bench_function("reuse", |b| b.iter(|| decide(black_box(found))));
     group.bench_function("all that is pure", |b| {
         b.iter(|| {
             policy::lookup(black_box(&request(&asks)), &settings, &rule).expect("allowed");
-            let found = memory.get(&key(PATH, &settings)).expect("it is stored");
-            decide(&found)
+            let object = memory.get(&key(PATH, &settings)).expect("it is stored");
+            decide(object.select(&request(&asks)).expect("it does not vary"))
         });
     });
     group.finish();

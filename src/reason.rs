@@ -109,7 +109,9 @@ reasons! {
     /// RFC 9111 §4.1.
     VaryStar => "VARY_STAR", NotStored, "The response says `Vary: *`.";
     /// RFC 9111 §4.1.
-    Vary => "VARY", NotStored, "The response varies by a request header other than `Accept-Encoding`.";
+    Vary => "VARY", NotStored, "The response varies by too many request headers, or by one that this proxy writes itself.";
+    /// `cache.safety.vary.deny`.
+    VaryDenied => "VARY_DENIED", NotStored, "The response varies by a request header that `cache.safety.vary.deny` names.";
     /// RFC 9111 §3.
     Status => "STATUS", NotStored, "Responses with this status are not cached.";
     /// RFC 9110 §9.3.2: an answer to HEAD has no body to store.

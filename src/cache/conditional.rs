@@ -1,28 +1,81 @@
-//! Conditional requests against a fresh stored response (RFC 9110 §13, RFC 9111 §4.3.2).
+//! Conditional requests against a stored response that may be used (RFC 9110 §13, RFC 9111 §4.3.2),
+//! and the conditions by which the app is asked about one that may not (§4.3.1).
+
+use std::time::SystemTime;
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, VARY,
+    CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, IF_MATCH, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, VARY,
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::entry::Entry;
 use super::freshness::http_date;
 use super::policy::Request;
+use crate::headers::entity_tag::{EntityTag, any_listed};
+
+/// What the preconditions of a request come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// The request is answered as if it had none.
+    Holds,
+    /// The client has what is stored: 304.
+    NotModified,
+    /// The client wants something else than what is stored: 412.
+    Failed,
+}
+
+/// Evaluates the preconditions in the order of RFC 9110 §13.2.2; `If-Range` is left to
+/// [`range`](super::range).
+///
+/// `If-Match` and `If-Unmodified-Since` are for the origin server, which is what a gateway is to its
+/// clients (§3.7); a cache in front of clients would ignore them (RFC 9111 §4.3.2).
+#[must_use]
+pub fn evaluate(entry: &Entry, request: &Request<'_>) -> Precondition {
+    let headers = request.headers;
+    // §13.2.1: preconditions count only where the answer would be a success.
+    if !entry.status.is_success() {
+        return Precondition::Holds;
+    }
+    // Steps 1 and 2.
+    let wanted = match headers.contains_key(IF_MATCH) {
+        true => names(headers, IF_MATCH, entry, |a, b| a.strongly_equals(b)),
+        false => !modified_after(entry, headers),
+    };
+    if !wanted {
+        return Precondition::Failed;
+    }
+    // Steps 3 and 4.
+    let has = match headers.contains_key(IF_NONE_MATCH) {
+        true => names(headers, IF_NONE_MATCH, entry, |a, b| a.weakly_equals(b)),
+        false => not_modified_since(entry, request),
+    };
+    let get = request.method == Method::GET || request.method == Method::HEAD;
+    match has {
+        true if get => Precondition::NotModified,
+        true => Precondition::Failed,
+        false => Precondition::Holds,
+    }
+}
 
 /// Whether the client already has what is stored, so that a 304 answers it.
 #[must_use]
 pub fn not_modified(entry: &Entry, request: &Request<'_>) -> bool {
-    // RFC 9110 §13.2.1: preconditions count only where the answer would be a success.
-    if entry.status != StatusCode::OK {
-        return false;
-    }
-    // §13.2.2: If-None-Match, where present, decides alone.
-    if request.headers.contains_key(IF_NONE_MATCH) {
-        return none_match_fails(entry, request);
-    }
-    let get = request.method == Method::GET || request.method == Method::HEAD;
-    get && not_modified_since(entry, request)
+    evaluate(entry, request) == Precondition::NotModified
+}
+
+/// The fields by which the app is asked whether a stored response is still the one
+/// (RFC 9111 §4.3.1): its entity tag, and its date of modification for apps that know no tags. Empty
+/// when it has neither.
+#[must_use]
+pub fn validators(entry: &Entry) -> Vec<(HeaderName, HeaderValue)> {
+    let etag = entry.headers.get(ETAG).filter(|_| own_tag(entry).is_some());
+    let modified = entry.headers.get(LAST_MODIFIED);
+    let modified = modified.filter(|date| http_date(date).is_some());
+    [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, modified)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?.clone())))
+        .collect()
 }
 
 /// Whether a 304 carries this field of the stored head (RFC 9110 §15.4.5): those that a cache in the
@@ -41,70 +94,52 @@ pub fn in_not_modified(name: &HeaderName) -> bool {
     .contains(name)
 }
 
-/// RFC 9110 §13.1.2: `*` matches whatever is there; else any listed tag, by weak comparison.
-fn none_match_fails(entry: &Entry, request: &Request<'_>) -> bool {
-    let own = entry.headers.get(ETAG).and_then(|etag| {
-        let (tag, rest) = entity_tag(etag.as_bytes().trim_ascii())?;
-        rest.is_empty().then_some(tag)
-    });
-    let lines = || {
-        request
-            .headers
-            .get_all(IF_NONE_MATCH)
-            .iter()
-            .map(HeaderValue::as_bytes)
-    };
+/// The stored entity tag.
+pub(super) fn own_tag(entry: &Entry) -> Option<EntityTag<'_>> {
+    EntityTag::parse(entry.headers.get(ETAG)?.as_bytes())
+}
+
+/// Whether the field names the stored representation (RFC 9110 §13.1.1, §13.1.2): `*` names whatever
+/// is there.
+fn names(
+    headers: &HeaderMap,
+    field: HeaderName,
+    entry: &Entry,
+    equal: impl Fn(EntityTag<'_>, EntityTag<'_>) -> bool,
+) -> bool {
+    let own = own_tag(entry);
+    let lines = || headers.get_all(&field).iter().map(HeaderValue::as_bytes);
     let any = lines().count() == 1 && lines().all(|line| line.trim_ascii() == b"*");
-    any || own.is_some_and(|own| lines().any(|line| lists(line, own)))
+    any || own.is_some_and(|own| lines().any(|line| any_listed(line, |tag| equal(tag, own))))
 }
 
-/// Whether a list of entity tags holds `own`. What follows an unreadable member is not looked at.
-fn lists(line: &[u8], own: &[u8]) -> bool {
-    let mut rest = line;
-    loop {
-        rest = rest.trim_ascii_start();
-        if let Some(after) = rest.strip_prefix(b",") {
-            rest = after;
-            continue;
-        }
-        let Some((tag, after)) = entity_tag(rest) else {
-            return false;
-        };
-        let after = after.trim_ascii_start();
-        if !after.is_empty() && !after.starts_with(b",") {
-            return false;
-        }
-        if tag == own {
-            return true;
-        }
-        rest = after;
-    }
-}
-
-/// Splits an entity tag off (RFC 9110 §8.8.3) and gives its opaque part with the quotes. Weak and
-/// strong tags of the same opaque part are equal here (§8.8.3.2).
-fn entity_tag(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let opaque = text.strip_prefix(b"W/").unwrap_or(text);
-    let inside = opaque.strip_prefix(b"\"")?;
-    let end = inside.iter().position(|b| *b == b'"')?;
-    let valid = |b: &u8| *b == 0x21 || (*b >= 0x23 && *b != 0x7f);
-    inside[..end]
-        .iter()
-        .all(valid)
-        .then(|| opaque.split_at(end + 2))
+/// RFC 9110 §13.1.4. Ignored when it is no date, or when the response has no date of modification.
+fn modified_after(entry: &Entry, headers: &HeaderMap) -> bool {
+    let asked = single_date(headers, &IF_UNMODIFIED_SINCE);
+    let modified = single_date(&entry.headers, &LAST_MODIFIED);
+    matches!((modified, asked), (Some(modified), Some(asked)) if modified > asked)
 }
 
 /// RFC 9110 §13.1.3; without `Last-Modified` the response's `Date` stands for it (RFC 9111 §4.3.2).
 fn not_modified_since(entry: &Entry, request: &Request<'_>) -> bool {
-    let mut lines = request.headers.get_all(IF_MODIFIED_SINCE).iter();
-    let (Some(since), None) = (lines.next(), lines.next()) else {
+    if request.method != Method::GET && request.method != Method::HEAD {
         return false;
-    };
+    }
+    let asked = single_date(request.headers, &IF_MODIFIED_SINCE);
     let modified = match entry.headers.get(LAST_MODIFIED) {
         Some(value) => http_date(value),
         None => entry.headers.get(DATE).and_then(http_date),
     };
-    matches!((modified, http_date(since)), (Some(modified), Some(since)) if modified <= since)
+    matches!((modified, asked), (Some(modified), Some(asked)) if modified <= asked)
+}
+
+/// The date in a field that occurs once.
+pub(super) fn single_date(headers: &HeaderMap, field: &HeaderName) -> Option<SystemTime> {
+    let mut lines = headers.get_all(field).iter();
+    match (lines.next(), lines.next()) {
+        (Some(line), None) => http_date(line),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

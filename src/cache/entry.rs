@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::header::{AGE, CONTENT_LENGTH, DATE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::ban::Mark;
 use super::freshness::{Freshness, http_date};
 use super::key::Key;
 use super::tags::{Slot, slots_for};
+use super::vary::Selected;
 use crate::headers::hop_by_hop;
 
 /// `Cache-Status` (RFC 9211).
@@ -46,6 +48,8 @@ pub struct Fetched<'a> {
     pub sequence: u64,
     /// The answer of [`tags::collect`](super::tags::collect).
     pub tags: Vec<Box<str>>,
+    /// The answer of [`vary::select`](super::vary::select).
+    pub selecting: Box<[Selected]>,
 }
 
 /// A stored response, complete and immutable.
@@ -70,6 +74,10 @@ pub struct Entry {
     pub sequence: u64,
     /// Its tags, for people; purges go by `slots`.
     pub tags: Box<[Box<str>]>,
+    /// The request fields that it depends on, as the request had them that fetched it.
+    pub selecting: Box<[Selected]>,
+    /// Up to which ban it was compared.
+    pub mark: Mark,
     weight: u64,
 }
 
@@ -87,6 +95,8 @@ impl Entry {
             slots: slots_for(key, &fetched.tags),
             sequence: fetched.sequence,
             tags: fetched.tags.into(),
+            selecting: fetched.selecting,
+            mark: Mark::new(),
             weight: 0,
         };
         entry.weighed()
@@ -108,8 +118,26 @@ impl Entry {
             slots: self.slots.clone(),
             sequence: self.sequence,
             tags: self.tags.clone(),
+            selecting: self.selecting.clone(),
+            mark: self.mark.clone(),
             weight: 0,
         };
+        entry.weighed()
+    }
+
+    /// The same body under the head and the freshness that a 304 or an answer to HEAD has brought:
+    /// `fetched` is that answer merged with this one ([`merge`](super::merge)). Its body is not
+    /// looked at.
+    #[must_use]
+    pub fn refreshed(&self, key: &Key, fetched: Fetched<'_>) -> Self {
+        let mut entry = Self::new(
+            key,
+            Fetched {
+                body: self.body.clone(),
+                ..fetched
+            },
+        );
+        entry.coded = self.coded.clone();
         entry.weighed()
     }
 
@@ -169,8 +197,14 @@ impl Entry {
             .iter()
             .map(|t| t.len() + size_of::<Box<str>>() + ALLOCATION)
             .sum();
+        let selecting: usize = self
+            .selecting
+            .iter()
+            .map(|field| size_of_val(field) + field.bytes() + ALLOCATION)
+            .sum();
         let bytes = size_of::<Self>()
-            + 4 * ALLOCATION
+            + 5 * ALLOCATION
+            + selecting
             + bodies
             + head
             + self.headers.capacity() * FIELD

@@ -13,11 +13,16 @@
 //!
 //! Nothing in here reads a clock: callers pass `now`.
 
+pub mod ban;
 pub mod conditional;
 pub mod entry;
 pub mod freshness;
+pub mod invalidate;
 pub mod key;
+pub mod merge;
+pub mod object;
 pub mod policy;
+pub mod range;
 pub mod reuse;
 pub mod settings;
 pub mod status;

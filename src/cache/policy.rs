@@ -1,10 +1,9 @@
 //! Whether the cache may be asked about a request and whether it may store the answer
 //! (RFC 9111 §3), and the reason where not.
 //!
-//! Conditional requests: `If-None-Match` and `If-Modified-Since` do not keep a request from the
-//! cache. On a hit [`not_modified`](super::conditional::not_modified) judges them; on a miss they go
-//! to the app unchanged, and a 304 that comes back is passed on and not stored, since its status
-//! is not. `If-Match`, `If-Unmodified-Since` and `If-Range` bypass the cache.
+//! Conditions and ranges keep no request from the cache: on a hit
+//! [`conditional`](super::conditional) and [`range`](super::range) judge them. What a miss with
+//! them brings may be a part or a refusal, so that it fills nothing ([`fills`]).
 
 use http::{HeaderMap, Method, StatusCode};
 
@@ -16,7 +15,7 @@ mod storable;
 mod ttl;
 
 pub use keyed::{Part, key_parts, unkeyed};
-pub use lookup::{forward, lookup};
+pub use lookup::{fills, forward, lookup};
 pub use statuses::{DEFAULT_TTL_STATUSES, is_heuristically_cacheable, is_known, is_understood};
 pub use storable::storable;
 pub use ttl::fallback;

@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 
 use super::entry::Entry;
 use super::policy::{self, Request, has_unkeyed_cookies};
+use super::tags::Purge;
 use super::{RequestCookies, Rule, SetCookie, Settings};
 use crate::headers::cache_control::{CacheControl, Delta, pragma_no_cache};
 use crate::reason::Reason;
@@ -37,18 +38,6 @@ pub enum Reuse {
     Validate(Reason),
     /// It is not for this request at all. The answer of the app replaces it if that can be stored.
     Miss(Reason),
-}
-
-/// What purges say about a stored response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Purge {
-    /// No purge came after it.
-    #[default]
-    No,
-    /// It is outdated, but may be given while one fetch refreshes it.
-    Soft,
-    /// It must never be given again without the app's word that it still holds.
-    Invalid,
 }
 
 /// What holds for a stored response at this moment, so that a rule that was changed or taken back

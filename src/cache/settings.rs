@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::key::QueryRule;
+use super::vary;
 
 /// What the `cache` section of the configuration says.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub struct Settings {
     pub control_headers: Vec<HeaderName>,
     /// What keeps answers of one user from another.
     pub safety: Safety,
+    /// Which answers may vary by what.
+    pub vary: vary::Settings,
 }
 
 /// What the matched route says about caching.

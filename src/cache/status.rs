@@ -86,6 +86,13 @@ impl Outcome {
         }
     }
 
+    /// The request goes to the app past the cache, after a look that found nothing to give.
+    pub fn goes_past(&mut self, reason: Reason) {
+        if let Self::Miss { why, .. } = self {
+            *why = Some(reason);
+        }
+    }
+
     /// The value for `Cache-Status`.
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {

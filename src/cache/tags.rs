@@ -6,10 +6,11 @@
 
 use std::hash::Hasher;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use twox_hash::XxHash3_64;
 
 use super::key::Key;
+use crate::headers::structured::strings;
 use crate::reason::Reason;
 
 /// Number of slots; a power of two.
@@ -29,6 +30,42 @@ impl Slot {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+}
+
+/// How a purge treats what it hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Mode {
+    /// May be served stale while it is fetched anew.
+    Soft,
+    /// Is never again served without asking the app, not even when the app fails; kept, because the
+    /// app may say that it is unchanged.
+    #[default]
+    Invalidate,
+    /// As `Invalidate`, and its bytes go.
+    Hard,
+}
+
+impl Mode {
+    /// What it makes of an entry that it hits.
+    #[must_use]
+    pub const fn purge(self) -> Purge {
+        match self {
+            Self::Soft => Purge::Soft,
+            Self::Invalidate | Self::Hard => Purge::Invalid,
+        }
+    }
+}
+
+/// What purges have made of an entry; the worse, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Purge {
+    /// None has hit it since its fetch began.
+    #[default]
+    No,
+    /// A soft one has: it is stale.
+    Soft,
+    /// It may not be used without asking the app.
+    Invalid,
 }
 
 /// What a purge aims at.
@@ -75,8 +112,40 @@ pub fn slots_for(key: &Key, tags: &[Box<str>]) -> Box<[Slot]> {
     slots.into()
 }
 
-/// The tags that a response carries: `Cache-Tag` (separated by commas) and `Surrogate-Key`
-/// (separated by spaces), each once, in the order of their first appearance.
+/// How a field writes its tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// Separated by commas: `Cache-Tag`, `X-Cache-Tags`.
+    Commas,
+    /// Separated by spaces: `Surrogate-Key`, `xkey`.
+    Spaces,
+    /// A Structured Field list of strings: `Cache-Groups` (RFC 9875).
+    Strings,
+}
+
+/// The fields that are read where the configuration names none.
+pub const FIELDS: [HeaderName; 5] = [
+    HeaderName::from_static("cache-tag"),
+    HeaderName::from_static("surrogate-key"),
+    HeaderName::from_static("xkey"),
+    HeaderName::from_static("x-cache-tags"),
+    CACHE_GROUPS,
+];
+
+/// RFC 9875 §2.
+const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+
+impl Dialect {
+    fn of(field: &HeaderName) -> Self {
+        match field.as_str() {
+            "surrogate-key" | "xkey" => Self::Spaces,
+            "cache-groups" => Self::Strings,
+            _ => Self::Commas,
+        }
+    }
+}
+
+/// The tags that a response carries in [`FIELDS`], each once, in the order of their first appearance.
 ///
 /// # Errors
 /// [`Reason::TooManyTags`] above [`TAGS_MAX`] or [`TAG_BYTES_MAX`]: storing it with some of its tags
@@ -90,36 +159,70 @@ pub fn from_headers(headers: &HeaderMap) -> Result<Vec<Box<str>>, Reason> {
 /// # Errors
 /// As [`from_headers`].
 pub fn collect(headers: &HeaderMap, rule: &[String]) -> Result<Vec<Box<str>>, Reason> {
-    let mut tags: Vec<Box<str>> = Vec::new();
-    let mut bytes = 0;
-    let mut take = |tag: &[u8]| {
-        let tag = tag.trim_ascii();
+    collect_from(&FIELDS, headers, rule)
+}
+
+/// As [`collect`], from the given fields. Those that are not in [`FIELDS`] are read like `Cache-Tag`.
+///
+/// # Errors
+/// As [`from_headers`].
+pub fn collect_from(
+    fields: &[HeaderName],
+    headers: &HeaderMap,
+    rule: &[String],
+) -> Result<Vec<Box<str>>, Reason> {
+    let mut tags = Collected::default();
+    for field in fields {
+        let lines = || headers.get_all(field).iter().map(|line| line.as_bytes());
+        match Dialect::of(field) {
+            Dialect::Commas => lines()
+                .flat_map(|line| line.split(|b| *b == b','))
+                .try_for_each(|tag| tags.take(tag))?,
+            Dialect::Spaces => lines()
+                .flat_map(|line| line.split(u8::is_ascii_whitespace))
+                .try_for_each(|tag| tags.take(tag))?,
+            // RFC 9875 §2 with RFC 9651 §4.2: a field that does not parse is ignored.
+            Dialect::Strings => strings(headers, field)
+                .unwrap_or_default()
+                .iter()
+                .try_for_each(|tag| tags.take_whole(tag.as_bytes()))?,
+        }
+    }
+    rule.iter().try_for_each(|tag| tags.take(tag.as_bytes()))?;
+    Ok(tags.each_once())
+}
+
+/// Tags within their bounds.
+#[derive(Default)]
+struct Collected {
+    tags: Vec<Box<str>>,
+    bytes: usize,
+}
+
+impl Collected {
+    /// Takes a tag without the spaces around it.
+    fn take(&mut self, tag: &[u8]) -> Result<(), Reason> {
+        self.take_whole(tag.trim_ascii())
+    }
+
+    fn take_whole(&mut self, tag: &[u8]) -> Result<(), Reason> {
         if tag.is_empty() {
             return Ok(());
         }
-        bytes += tag.len();
-        if tags.len() == TAGS_MAX || bytes > TAG_BYTES_MAX {
+        self.bytes += tag.len();
+        if self.tags.len() == TAGS_MAX || self.bytes > TAG_BYTES_MAX {
             return Err(Reason::TooManyTags);
         }
-        tags.push(Box::from(
-            std::str::from_utf8(tag).map_err(|_| Reason::InvalidTag)?,
-        ));
+        let tag = std::str::from_utf8(tag).map_err(|_| Reason::InvalidTag)?;
+        self.tags.push(tag.into());
         Ok(())
-    };
-    for line in headers.get_all("cache-tag") {
-        line.as_bytes()
-            .split(|b| *b == b',')
-            .try_for_each(&mut take)?;
     }
-    for line in headers.get_all("surrogate-key") {
-        line.as_bytes()
-            .split(u8::is_ascii_whitespace)
-            .try_for_each(&mut take)?;
+
+    fn each_once(mut self) -> Vec<Box<str>> {
+        let mut seen = std::collections::HashSet::with_capacity(self.tags.len());
+        self.tags.retain(|tag| seen.insert(tag.clone()));
+        self.tags
     }
-    rule.iter().map(String::as_bytes).try_for_each(&mut take)?;
-    let mut seen = std::collections::HashSet::with_capacity(tags.len());
-    tags.retain(|tag| seen.insert(tag.clone()));
-    Ok(tags)
 }
 
 fn tag_slot(host: &str, tag: &str) -> Slot {
@@ -142,7 +245,7 @@ fn everything_slot() -> Slot {
 
 /// The host as slots know it: in lower case, without the ports that are the default of one scheme
 /// or the other and without the dot of a fully qualified name, so that one spelling purges all.
-fn scope(host: &str) -> String {
+pub(super) fn scope(host: &str) -> String {
     let host = host
         .strip_suffix(":80")
         .or_else(|| host.strip_suffix(":443"))

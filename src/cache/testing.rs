@@ -69,6 +69,7 @@ pub(crate) fn settings() -> Settings {
             HeaderName::from_static("surrogate-control"),
         ],
         safety: Safety::default(),
+        vary: Default::default(),
     }
 }
 
@@ -98,6 +99,7 @@ pub(crate) fn entry(key: &Key, fields: &[(&str, &str)], body: impl Into<Bytes>) 
         received_at: now(),
         sequence: 0,
         tags: Vec::new(),
+        selecting: Box::default(),
     };
     Entry::new(key, fetched)
 }

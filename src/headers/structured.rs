@@ -132,6 +132,22 @@ pub fn list(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Vec<Member>,
     parse(headers, name, |parser| parser.list())
 }
 
+/// Reads a list of strings, their parameters aside: the form of `Cache-Groups` and
+/// `Cache-Group-Invalidation` (RFC 9875 §2, §3).
+///
+/// # Errors
+/// [`Malformed`], also when a member is anything but a string.
+pub fn strings(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Vec<String>, Malformed> {
+    let string = |member| match member {
+        Member::Item(Item {
+            value: Bare::String(string),
+            ..
+        }) => Ok(string),
+        _ => Err(Malformed),
+    };
+    list(headers, name)?.into_iter().map(string).collect()
+}
+
 /// Reads a single item (§4.2.3).
 ///
 /// # Errors

@@ -1,22 +1,17 @@
-//! The first phase: read the head, find the route, look into the cache.
+//! The first phase: read the head, find the route, decide whether it may go on.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use http::{HeaderMap, Method, Version, header};
+use http::{HeaderMap, Version, header};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
 use super::ctx::{Admitted, Ctx};
-use super::{Shared, fetch, respond, upstream, websocket};
-use crate::cache::entry::Entry;
-use crate::cache::key::Key;
+use super::{Shared, lookup, upstream, websocket};
 use crate::cache::policy;
-use crate::cache::reuse::{Purge, Reuse, Terms, reuse};
 use crate::cache::status::Outcome;
-use crate::config::Mode;
 use crate::headers::request_id;
 use crate::reason::Reason;
 
@@ -33,7 +28,7 @@ pub(super) async fn admit(
         return Ok(true);
     }
     refuse_large_body(session, ctx)?;
-    look_up(shared, session, ctx).await
+    lookup::look_up(shared, session, ctx).await
 }
 
 /// Finds out everything about the request that later phases need.
@@ -125,117 +120,6 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
-/// Looks into the cache; answers from it when it may.
-async fn look_up(shared: &Arc<Shared>, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-    let now = SystemTime::now();
-    let key = match bypass(session, ctx) {
-        Ok(()) => key(session.req_header(), ctx),
-        Err(reason) => {
-            ctx.outcome = Outcome::Bypass(reason);
-            return Ok(false);
-        }
-    };
-    if let Some(admitted) = &mut ctx.admitted {
-        // Read before the app is asked: a purge from now on must win over what it answers.
-        admitted.sequence = shared.generations.sequence();
-    }
-    let entry = shared.memory.get(&key);
-    let decision = entry
-        .as_ref()
-        .map(|entry| judge(shared, session, ctx, entry, now));
-    let answer = match decision {
-        Some(Reuse::Serve { age, ttl }) => Some((age, Outcome::hit(ttl))),
-        Some(Reuse::Stale {
-            age,
-            over,
-            refresh,
-            why,
-        }) => {
-            // Stale while it is revalidated, not stale for ever.
-            let cared_for = !refresh || fetch::refresh(shared, session, ctx, &key).await?;
-            cared_for.then(|| (age, Outcome::stale(over, why)))
-        }
-        _ => None,
-    };
-    if let (Some(entry), Some((age, outcome))) = (entry, answer) {
-        ctx.outcome = outcome;
-        respond::from_cache(shared, session, ctx, &key, entry, age).await?;
-        return Ok(true);
-    }
-    ctx.outcome = Outcome::miss(decision.map(|decision| match decision {
-        Reuse::Validate(reason) | Reuse::Miss(reason) => reason,
-        Reuse::Stale { .. } | Reuse::Serve { .. } => Reason::Expired,
-    }));
-    if let Err(reason) = policy::forward(&policy_request(session, ctx)) {
-        ctx.failure = Some(reason);
-        ctx.outcome = Outcome::Refused(reason);
-        return Error::e_explain(ErrorType::HTTPStatus(504), reason.text());
-    }
-    if session.req_header().method != Method::GET {
-        return Ok(false);
-    }
-    // Who asks for what is newer than the stored answer must not get what was asked for earlier.
-    let alone = matches!(ctx.outcome, Outcome::Miss { found: Some(reason), .. }
-        if !matches!(reason, Reason::Expired | Reason::Purged));
-    fetch::answer(shared, session, ctx, &key, alone).await
-}
-
-/// Whether what is stored, or about to be, may be the answer.
-pub(super) fn judge(
-    shared: &Shared,
-    session: &Session,
-    ctx: &Ctx,
-    entry: &Entry,
-    now: SystemTime,
-) -> Reuse {
-    match terms(shared, ctx, entry) {
-        Some(terms) => reuse(entry, &policy_request(session, ctx), &terms, now),
-        None => Reuse::Miss(Reason::Internal),
-    }
-}
-
-/// What holds for a stored answer at this moment.
-pub(super) fn terms<'a>(shared: &Shared, ctx: &'a Ctx, entry: &Entry) -> Option<Terms<'a>> {
-    let rule = &ctx.admitted.as_ref()?.rule;
-    let purge = match shared.generations.is_purged(&entry.slots, entry.sequence) {
-        true => Purge::Invalid,
-        false => Purge::No,
-    };
-    Some(Terms::of(&ctx.snapshot.cache, rule, entry, purge))
-}
-
-/// Why this request goes past the cache, if it does.
-fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
-    let snapshot = &ctx.snapshot;
-    let Some(admitted) = &ctx.admitted else {
-        return Err(Reason::Internal);
-    };
-    if snapshot.mode == Mode::Off {
-        return Err(Reason::CacheOff);
-    }
-    // Paths that differ in bytes that are not UTF-8 look alike in `uri`, hence in the key.
-    if !session.req_header().raw_path_is_utf8() {
-        return Err(Reason::RequestTarget);
-    }
-    if admitted.ambiguous && snapshot.cache.enabled {
-        return Err(Reason::RouteAmbiguous);
-    }
-    let has_body = !session.is_body_empty();
-    let request = policy::Request {
-        has_body,
-        ..policy_request(session, ctx)
-    };
-    policy::lookup(&request, &snapshot.cache, &admitted.rule)?;
-    // The key is that of the URL alone. What a trusted proxy says besides is nothing to be dropped:
-    // the app builds its links with it.
-    let parts = policy::key_parts(&request, &snapshot.cache, &admitted.rule);
-    let trusted = snapshot.client_ip.is_trusted(peer_ip(session));
-    if !parts.is_empty() || trusted && !policy::unkeyed(&request, &snapshot.cache).is_empty() {
-        return Err(Reason::UnkeyedHeader);
-    }
-    Ok(())
-}
-
 /// The request as the pure layer sees it.
 pub(super) fn policy_request<'a>(session: &'a Session, ctx: &Ctx) -> policy::Request<'a> {
     let request = session.req_header();
@@ -246,17 +130,6 @@ pub(super) fn policy_request<'a>(session: &'a Session, ctx: &Ctx) -> policy::Req
         scheme: ctx.scheme(),
         host: host(request),
     }
-}
-
-fn key(request: &RequestHeader, ctx: &Ctx) -> Key {
-    let uri = &request.uri;
-    Key::new(
-        ctx.scheme(),
-        host(request),
-        uri.path(),
-        uri.query(),
-        &ctx.snapshot.cache.query,
-    )
 }
 
 /// Whether the client understands chunked bodies and keep-alive by default.

@@ -2,15 +2,18 @@
 //!
 //! [`Proxy`] implements pingora's hooks; each hook is a few lines that call the file of its phase:
 //!
-//! 1. `new_ctx`, [`admit`]: pin a configuration snapshot, find route, client and correlation id,
-//!    look into the cache; a stored answer that may be given is written by [`respond`] and that is
-//!    all. A WebSocket handshake is taken over by [`websocket`].
-//! 2. [`fetch`]: what may be stored is fetched once, however many clients wait for it.
-//! 3. [`upstream`]: where everything else goes and with what head; pingora streams it.
-//! 4. [`compression`]: the answer's coding for this client.
-//! 5. [`respond`]: the fields that every answer of ours carries.
-//! 6. [`error`]: the one table of what a client sees when something failed.
-//! 7. [`finish`]: counters, latency, access log.
+//! 1. `new_ctx`, [`admit`]: pin a configuration snapshot, find route, client and correlation id. A
+//!    WebSocket handshake is taken over by [`websocket`].
+//! 2. [`lookup`]: the key, and what is stored under it; an answer that may be given is written by
+//!    [`respond`] and that is all.
+//! 3. [`fetch`]: what may be stored is fetched once, however many clients wait for it; what is
+//!    stored and stale is validated.
+//! 4. [`upstream`]: where everything else goes and with what head; pingora streams it. [`learn`]:
+//!    what such an answer says about stored ones.
+//! 5. [`compression`]: the answer's coding for this client.
+//! 6. [`respond`]: the fields that every answer of ours carries.
+//! 7. [`error`]: the one table of what a client sees when something failed.
+//! 8. [`finish`]: counters, latency, access log.
 
 mod access_log;
 mod admit;
@@ -21,7 +24,9 @@ mod deadline;
 mod error;
 mod fetch;
 mod finish;
+mod learn;
 mod lifecycle;
+mod lookup;
 mod metrics;
 mod resolve;
 mod respond;
@@ -50,7 +55,7 @@ pub use metrics::{Metrics, Routes};
 pub use resolve::Resolver;
 pub use upstream::await_app;
 
-use crate::cache::tags::Target;
+use crate::cache::tags::{Mode, Target};
 use crate::config::Live;
 use crate::store::generations::Generations;
 use crate::store::memory::MemoryTier;
@@ -86,8 +91,7 @@ impl Shared {
     ///
     /// Returns the purge sequence.
     pub fn purge(&self, targets: &[Target]) -> u64 {
-        let slots: Vec<_> = targets.iter().map(Target::slot).collect();
-        self.generations.purge(&slots)
+        self.generations.order(targets, Mode::Invalidate)
     }
 }
 
@@ -167,11 +171,12 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
         upstream::answered(response, ctx);
+        learn::from_answer(&self.shared, session, response, ctx);
         Ok(())
     }
 

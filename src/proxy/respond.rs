@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, Method, StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -15,9 +15,10 @@ use super::coded;
 use super::compression::{self, Verdict};
 use super::ctx::Ctx;
 use super::upstream::via;
-use crate::cache::conditional::{in_not_modified, not_modified};
+use crate::cache::conditional::{self, Precondition, in_not_modified};
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
+use crate::cache::range::{self, RangeAnswer};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -67,34 +68,22 @@ pub(super) fn label(response: &mut ResponseHeader, ctx: &Ctx) -> Result<()> {
     Ok(())
 }
 
-/// Answers from a fresh entry: whole, or 304 when the client has it already (RFC 9110 §13).
+/// Answers with a stored answer of this age.
 pub(super) async fn from_cache(
     shared: &Shared,
     session: &mut Session,
     ctx: &Ctx,
     key: &Key,
-    entry: Arc<Entry>,
+    entry: &Arc<Entry>,
     age: Duration,
 ) -> Result<()> {
-    let mut response = head(&entry, age)?;
-    if not_modified(&entry, &policy_request(session, ctx)) {
-        if let Verdict::Code(_) | Verdict::Identity = verdict(session, &response, &entry, ctx) {
-            compression::vary(&mut response)?;
-        }
-        for name in entry.headers.keys().filter(|name| !in_not_modified(name)) {
-            response.remove_header(name);
-        }
-        response.set_status(StatusCode::NOT_MODIFIED)?;
-        sign(shared, session, &mut response, ctx)?;
-        return session
-            .write_response_header(Box::new(response), true)
-            .await;
-    }
-    whole(shared, session, ctx, key, &entry, response).await
+    let head = head(entry, age)?;
+    stored(shared, session, ctx, key, entry, head).await
 }
 
-/// Writes a stored body behind its head, in the coding for this client.
-pub(super) async fn whole(
+/// Answers with a stored body behind its head: whole or in part, or with 304 or 412 where the
+/// request's conditions say so (RFC 9110 §13.2.2).
+pub(super) async fn stored(
     shared: &Shared,
     session: &mut Session,
     ctx: &Ctx,
@@ -102,21 +91,130 @@ pub(super) async fn whole(
     entry: &Arc<Entry>,
     mut response: ResponseHeader,
 ) -> Result<()> {
-    let body = body(shared, session, &mut response, ctx, key, entry).await?;
+    let request = policy_request(session, ctx);
+    let parts = match conditional::evaluate(entry, &request) {
+        Precondition::Holds => range::satisfy(entry, &request),
+        Precondition::NotModified => {
+            vary_if_coded(session, &mut response, entry, ctx)?;
+            return unmodified(shared, session, response, ctx).await;
+        }
+        Precondition::Failed => {
+            let status = StatusCode::PRECONDITION_FAILED;
+            return refuse(shared, session, status, None, ctx).await;
+        }
+    };
+    let pieces = match parts {
+        RangeAnswer::Whole => vec![body(shared, session, &mut response, ctx, key, entry).await?],
+        RangeAnswer::Unsatisfiable => {
+            let length = range::unsatisfied(entry.body.len());
+            let status = StatusCode::RANGE_NOT_SATISFIABLE;
+            return refuse(shared, session, status, Some(length), ctx).await;
+        }
+        RangeAnswer::Part(part) => {
+            vary_if_coded(session, &mut response, entry, ctx)?;
+            let range = range::content_range(&part, entry.body.len());
+            response.insert_header(header::CONTENT_RANGE, range)?;
+            response.set_status(StatusCode::PARTIAL_CONTENT)?;
+            vec![entry.body.slice(part)]
+        }
+        RangeAnswer::Parts(parts) => {
+            vary_if_coded(session, &mut response, entry, ctx)?;
+            let boundary = format!("{:032x}", shared.metrics.fresh_id()());
+            let kind = entry.headers.get(header::CONTENT_TYPE);
+            let parts = range::multipart(&entry.body, &parts, kind, &boundary);
+            response.insert_header(header::CONTENT_TYPE, parts.content_type)?;
+            response.set_status(StatusCode::PARTIAL_CONTENT)?;
+            parts.pieces
+        }
+    };
+    write(shared, session, response, pieces, ctx).await
+}
+
+/// Writes a head and the pieces of its body.
+async fn write(
+    shared: &Shared,
+    session: &mut Session,
+    mut response: ResponseHeader,
+    pieces: Vec<Bytes>,
+    ctx: &Ctx,
+) -> Result<()> {
+    let length: usize = pieces.iter().map(Bytes::len).sum();
     response.remove_header(&header::TRANSFER_ENCODING);
     // RFC 9110 §8.6: not in a 204.
-    if entry.status != StatusCode::NO_CONTENT {
-        response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    if response.status != StatusCode::NO_CONTENT {
+        response.insert_header(header::CONTENT_LENGTH, length)?;
     }
     sign(shared, session, &mut response, ctx)?;
-    let head_only = session.req_header().method == Method::HEAD || body.is_empty();
+    let head_only = session.req_header().method == Method::HEAD || length == 0;
     session
         .write_response_header(Box::new(response), head_only)
         .await?;
-    if !head_only {
-        session.write_response_body(Some(body), true).await?;
+    if head_only {
+        return Ok(());
+    }
+    let last = pieces.len() - 1;
+    for (at, piece) in pieces.into_iter().enumerate() {
+        session.write_response_body(Some(piece), at == last).await?;
     }
     Ok(())
+}
+
+/// Turns an answer into a 304: the client has it already (RFC 9110 §15.4.5).
+pub(super) async fn unmodified(
+    shared: &Shared,
+    session: &mut Session,
+    mut response: ResponseHeader,
+    ctx: &Ctx,
+) -> Result<()> {
+    let names: Vec<_> = response.headers.keys().cloned().collect();
+    for name in names.iter().filter(|name| !in_not_modified(name)) {
+        response.remove_header(name);
+    }
+    bodiless(shared, session, response, StatusCode::NOT_MODIFIED, ctx).await
+}
+
+/// Writes an answer that has no body by its nature.
+async fn bodiless(
+    shared: &Shared,
+    session: &mut Session,
+    mut response: ResponseHeader,
+    status: StatusCode,
+    ctx: &Ctx,
+) -> Result<()> {
+    response.set_status(status)?;
+    sign(shared, session, &mut response, ctx)?;
+    session
+        .write_response_header(Box::new(response), true)
+        .await
+}
+
+/// Tells the client that what is stored is not what it asks for.
+async fn refuse(
+    shared: &Shared,
+    session: &mut Session,
+    status: StatusCode,
+    length: Option<HeaderValue>,
+    ctx: &Ctx,
+) -> Result<()> {
+    let mut response = ResponseHeader::build(status, Some(8))?;
+    response.insert_header(header::CONTENT_LENGTH, 0)?;
+    if let Some(length) = length {
+        response.insert_header(header::CONTENT_RANGE, length)?;
+    }
+    bodiless(shared, session, response, status, ctx).await
+}
+
+/// An answer whose body other clients would get coded says so, even when it has none or not all.
+fn vary_if_coded(
+    session: &Session,
+    response: &mut ResponseHeader,
+    entry: &Entry,
+    ctx: &Ctx,
+) -> Result<()> {
+    match verdict(session, response, entry, ctx) {
+        Verdict::Code(_) | Verdict::Identity => compression::vary(response),
+        Verdict::Leave(_) => Ok(()),
+    }
 }
 
 /// The stored head with its present age.

@@ -1,20 +1,22 @@
 //! The memory tier: a bounded map of stored responses, by bytes.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
+use crate::cache::object::Object;
+
+mod metrics;
+mod sweep;
+
+pub use metrics::Metrics;
+pub use sweep::{Contents, Swept, Walk};
 
 /// A shard is never made smaller than this, so that a body of 8 MiB with its coded copies fits: an
 /// object can be at most as large as 97 % of a shard.
@@ -29,20 +31,21 @@ const STRIPES: usize = 64;
 /// bookkeeping, times 1.5 for remembered keys, times up to 2 while the table grows) and the
 /// reference counts and allocator headers of key and entry.
 const OVERHEAD: u64 = 3 * (size_of::<Key>() as u64 + 8 + 21) + 64;
-/// An entry whose head arrived up to this much later than that of a new one is taken for the newer
-/// of two overlapping fetches; anything beyond is a clock that was set back.
-const OVERLAP_SECONDS_MAX: u64 = 120;
+/// Most variants of one object, until [`MemoryTier::limit_variants`] says otherwise.
+const VARIANTS_MAX: usize = 32;
 
-type Store = Cache<Key, Arc<Entry>, Bytes, DefaultHashBuilder, Evictions>;
+type Store = Cache<Key, Arc<Object>, Bytes, DefaultHashBuilder, Evictions>;
 
-/// Stored responses in memory. Never holds more bytes than its bound; gives up the least useful
-/// ones first. Objects that are too large for it are not admitted.
+/// Stored responses in memory, those of one URL together as an [`Object`]. Never holds more bytes
+/// than its bound; gives up the least useful objects first. Responses that are too large for it are
+/// not admitted.
 pub struct MemoryTier {
     /// Replaced as a whole when a new size asks for another number of shards.
     store: ArcSwap<Store>,
     /// Held by every writer of a key: what a writer sees stays true until it has written.
     stripes: [Mutex<()>; STRIPES],
     bytes_max: AtomicU64,
+    variants_max: AtomicUsize,
     evictions: Arc<AtomicU64>,
 }
 
@@ -55,48 +58,84 @@ impl MemoryTier {
             store: ArcSwap::from_pointee(store(bytes, &evictions)),
             stripes: std::array::from_fn(|_| Mutex::new(())),
             bytes_max: AtomicU64::new(bytes),
+            variants_max: AtomicUsize::new(VARIANTS_MAX),
             evictions,
         }
     }
 
-    /// The response stored under the key, fresh or not.
+    /// What is stored under the key, fresh or not.
     #[must_use]
-    pub fn get(&self, key: &Key) -> Option<Arc<Entry>> {
+    pub fn get(&self, key: &Key) -> Option<Arc<Object>> {
         self.store.load().get(key)
     }
 
-    /// Stores a response in place of the one under the same key. Gives whether it was admitted: not
-    /// when it is too large for a shard (the old one is dropped all the same, since it is
-    /// outdated), nor when the stored one is of a fetch that was answered later (that one stays).
+    /// Stores a response in place of the same variant under the key; past the bound on variants the
+    /// oldest goes. Gives whether it was admitted: not when it is too large for a shard (the old one
+    /// is dropped all the same, since it is outdated), nor when the stored one is of a fetch that was
+    /// answered later (that one stays).
     pub fn insert(&self, key: Key, entry: Arc<Entry>) -> bool {
         let _writer = self.writer(&key);
         let store = self.store.load();
-        if store
-            .peek(&key)
-            .is_some_and(|stored| is_newer(&stored, &entry))
-        {
+        let stored = store.peek(&key);
+        let max = self.variants_max.load(Ordering::Relaxed);
+        let Some(object) = (match &stored {
+            None => Some(Object::of(Arc::clone(&entry))),
+            Some(stored) => stored.with(Arc::clone(&entry), max),
+        }) else {
             return false;
-        }
-        put(&store, key, entry)
+        };
+        self.put_variant(&store, key, stored.as_deref(), object, &entry)
     }
 
-    /// Puts `new` in the place of `old` if that is what is stored: for an entry that gained a coded
-    /// body while somebody else may have replaced it. Gives whether it did.
+    /// Puts `new` in the place of `old` if that is still one of the variants: for an entry that
+    /// gained a coded body, or that the app has called unchanged, while somebody else may have
+    /// replaced it. Gives whether it did.
     pub fn replace_if_same(&self, key: &Key, old: &Arc<Entry>, new: Arc<Entry>) -> bool {
         let _writer = self.writer(key);
         let store = self.store.load();
-        // A richer entry that does not fit must not push out the one that does.
-        let fits = OVERHEAD + key.bytes() as u64 + new.weight() <= admissible(&store);
-        let same = store
+        let object = store
             .peek(key)
-            .is_some_and(|stored| Arc::ptr_eq(&stored, old));
-        fits && same && put(&store, key.clone(), new)
+            .and_then(|stored| stored.replacing(old, new));
+        // A richer entry that does not fit must not push out the one that does.
+        object.is_some_and(|object| {
+            fits(&store, key, &object) && put(&store, key.clone(), Arc::new(object))
+        })
     }
 
     /// Removes what is stored under the key.
-    pub fn remove(&self, key: &Key) -> Option<Arc<Entry>> {
+    pub fn remove(&self, key: &Key) -> Option<Arc<Object>> {
         let _writer = self.writer(key);
-        self.store.load().remove(key).map(|(_, entry)| entry)
+        self.store.load().remove(key).map(|(_, object)| object)
+    }
+
+    /// Removes one variant, if it is still stored. Gives whether it was.
+    pub fn remove_entry(&self, key: &Key, entry: &Arc<Entry>) -> bool {
+        self.retain(key, |stored| !Arc::ptr_eq(stored, entry)) > 0
+    }
+
+    /// Removes the variants that `keep` refuses; gives their number. `keep` runs while writers of
+    /// the key wait.
+    pub fn retain(&self, key: &Key, keep: impl FnMut(&Arc<Entry>) -> bool) -> usize {
+        let _writer = self.writer(key);
+        let store = self.store.load();
+        let Some(stored) = store.peek(key) else {
+            return 0;
+        };
+        let Some(rest) = stored.retaining(keep) else {
+            store.remove(key);
+            return stored.variants().len();
+        };
+        let removed = stored.variants().len() - rest.variants().len();
+        if removed > 0 {
+            put(&store, key.clone(), Arc::new(rest));
+        }
+        removed
+    }
+
+    /// Sets the bound on variants of one object. Objects that have more lose them with their next
+    /// variant.
+    pub fn limit_variants(&self, max: usize) {
+        self.variants_max.store(max, Ordering::Relaxed);
     }
 
     /// Sets the bound, in bytes. What no longer fits is evicted. Lookups go on meanwhile; writers
@@ -111,15 +150,16 @@ impl MemoryTier {
             return old.set_capacity(whole_shards(bytes));
         }
         let new = store(bytes, &self.evictions);
-        for (key, entry) in old.iter() {
-            if !put(&new, key, entry) {
-                self.evictions.fetch_add(1, Ordering::Relaxed);
+        for (key, object) in old.iter() {
+            let variants = object.variants().len() as u64;
+            if !put(&new, key, object) {
+                self.evictions.fetch_add(variants, Ordering::Relaxed);
             }
         }
         self.store.store(Arc::new(new));
     }
 
-    /// Number of stored responses.
+    /// Number of URLs with stored responses.
     #[must_use]
     pub fn objects(&self) -> u64 {
         self.store.load().len() as u64
@@ -143,6 +183,38 @@ impl MemoryTier {
         self.evictions.load(Ordering::Relaxed)
     }
 
+    /// Stores an object that has gained `entry`. When it has grown too large, its oldest variants go,
+    /// rather than all of them.
+    fn put_variant(
+        &self,
+        store: &Store,
+        key: Key,
+        stored: Option<&Object>,
+        mut object: Object,
+        entry: &Arc<Entry>,
+    ) -> bool {
+        let same = |other: &Arc<Entry>| other.selecting == entry.selecting;
+        if !fits(store, &key, &Object::of(Arc::clone(entry))) {
+            // What it would have replaced is outdated; the other variants are not.
+            match stored.and_then(|stored| stored.retaining(|e| !same(e))) {
+                Some(rest) => put(store, key, Arc::new(rest)),
+                None => store.remove(&key).is_some(),
+            };
+            return false;
+        }
+        while !fits(store, &key, &object)
+            && let Some(smaller) = object.without_oldest(entry)
+        {
+            object = smaller;
+        }
+        let kept = |other| object.variants().iter().any(|e| Arc::ptr_eq(e, other));
+        let stored = stored.map_or(&[][..], Object::variants);
+        let given_up = stored.iter().filter(|e| !same(e) && !kept(e)).count();
+        let admitted = put(store, key, Arc::new(object));
+        self.evictions.fetch_add(given_up as u64, Ordering::Relaxed);
+        admitted
+    }
+
     fn writer(&self, key: &Key) -> MutexGuard<'_, ()> {
         lock(&self.stripes[(key.hash() % STRIPES as u128) as usize])
     }
@@ -163,35 +235,26 @@ fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether `stored` must stay because `new` is the older answer: its fetch was overtaken by one that
-/// began after a purge, or by one whose head arrived later.
-fn is_newer(stored: &Entry, new: &Entry) -> bool {
-    if stored.sequence != new.sequence {
-        return stored.sequence > new.sequence;
-    }
-    let ahead = stored
-        .stored_at
-        .duration_since(new.stored_at)
-        .unwrap_or_default();
-    !ahead.is_zero() && ahead.as_secs() < OVERLAP_SECONDS_MAX
-}
-
-/// Inserts; gives whether the entry is stored now. Callers hold the key's stripe or the store alone.
-fn put(store: &Store, key: Key, entry: Arc<Entry>) -> bool {
+/// Inserts; gives whether the object is stored now. Callers hold the key's stripe or the store alone.
+fn put(store: &Store, key: Key, object: Arc<Object>) -> bool {
     let mut dropped = Dropped {
         own: Some(key.clone()),
-        entries: Vec::new(),
+        objects: Vec::new(),
     };
-    store.insert_with_lifecycle(key.clone(), Arc::clone(&entry), &mut dropped);
-    // The entry itself comes back when it was not admitted, or when it replaced itself.
+    store.insert_with_lifecycle(key.clone(), Arc::clone(&object), &mut dropped);
+    // The object itself comes back when it was not admitted.
     let returned = dropped
-        .entries
+        .objects
         .iter()
-        .any(|dropped| Arc::ptr_eq(dropped, &entry));
+        .any(|dropped| Arc::ptr_eq(dropped, &object));
     !returned
         || store
             .peek(&key)
-            .is_some_and(|stored| Arc::ptr_eq(&stored, &entry))
+            .is_some_and(|stored| Arc::ptr_eq(&stored, &object))
+}
+
+fn fits(store: &Store, key: &Key, object: &Object) -> bool {
+    OVERHEAD + key.bytes() as u64 + object.weight() <= admissible(store)
 }
 
 fn store(bytes: u64, evictions: &Arc<AtomicU64>) -> Store {
@@ -229,9 +292,9 @@ fn admissible(store: &Store) -> u64 {
 #[derive(Debug, Clone)]
 struct Bytes;
 
-impl Weighter<Key, Arc<Entry>> for Bytes {
-    fn weight(&self, key: &Key, entry: &Arc<Entry>) -> u64 {
-        OVERHEAD + key.bytes() as u64 + entry.weight()
+impl Weighter<Key, Arc<Object>> for Bytes {
+    fn weight(&self, key: &Key, object: &Arc<Object>) -> u64 {
+        OVERHEAD + key.bytes() as u64 + object.weight()
     }
 }
 
@@ -244,55 +307,18 @@ struct Evictions(Arc<AtomicU64>);
 struct Dropped {
     /// The key being written. quick_cache reports a replaced or refused value like an evicted one.
     own: Option<Key>,
-    entries: Vec<Arc<Entry>>,
+    objects: Vec<Arc<Object>>,
 }
 
-impl Lifecycle<Key, Arc<Entry>> for Evictions {
+impl Lifecycle<Key, Arc<Object>> for Evictions {
     type RequestState = Dropped;
 
-    fn on_evict(&self, dropped: &mut Dropped, key: Key, entry: Arc<Entry>) {
+    fn on_evict(&self, dropped: &mut Dropped, key: Key, object: Arc<Object>) {
         if dropped.own.as_ref() != Some(&key) {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            let variants = object.variants().len() as u64;
+            self.0.fetch_add(variants, Ordering::Relaxed);
         }
-        dropped.entries.push(entry);
-    }
-}
-
-/// Exposes a tier's figures.
-#[derive(Debug)]
-pub struct Metrics(Arc<MemoryTier>);
-
-impl Metrics {
-    /// Registers `memory_bytes`, `memory_bytes_max`, `objects` and `evictions_total`, read on each
-    /// scrape.
-    pub fn register(tier: Arc<MemoryTier>, registry: &mut Registry) {
-        registry.register_collector(Box::new(Self(tier)));
-    }
-}
-
-impl Collector for Metrics {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let tier = &self.0;
-        let gauges = [
-            (
-                "memory_bytes",
-                "Bytes in use by stored responses.",
-                tier.bytes(),
-            ),
-            (
-                "memory_bytes_max",
-                "Most bytes that stored responses may use.",
-                tier.bytes_max(),
-            ),
-            ("objects", "Stored responses.", tier.objects()),
-        ];
-        for (name, help, value) in gauges {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
-        }
-        let counter = ConstCounter::new(tier.evictions());
-        let help = "Stored responses given up to make room.";
-        counter.encode(encoder.encode_descriptor("evictions", help, None, counter.metric_type())?)
+        dropped.objects.push(object);
     }
 }
 

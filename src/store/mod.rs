@@ -1,4 +1,8 @@
 //! Where cached bytes and purge generations live.
 
+pub mod bans;
 pub mod generations;
 pub mod memory;
+
+#[cfg(test)]
+mod tests;

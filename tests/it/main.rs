@@ -27,4 +27,5 @@ mod selfcheck;
 mod stampede;
 mod starlette;
 mod streaming;
+mod variants;
 mod websocket;

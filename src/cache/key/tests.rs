@@ -1,5 +1,6 @@
 use super::{Key, Pattern, QueryRule};
 use crate::cache::testing::Lcg;
+use proptest::prelude::*;
 
 fn patterns(names: &[&str]) -> Vec<Pattern> {
     names
@@ -187,6 +188,28 @@ fn normalisation_is_idempotent() {
                 "nothing is dropped without a rule"
             );
         }
+    }
+}
+
+proptest! {
+    /// Whatever the rule and the query, and the key of a key's parts is the key.
+    #[test]
+    fn normalising_twice_changes_nothing(
+        query in prop::option::of("[a-c_=&;%*+0-9]{0,30}|\\PC{0,12}"),
+        sort: bool,
+        only in prop::option::of(prop::collection::vec("[a-c_]{1,3}\\*?", 0..3)),
+        ignore in prop::collection::vec("[a-c_]{1,3}\\*?", 0..3),
+        host in "[A-Za-z.]{1,12}(:(80|443|8080))?",
+    ) {
+        let patterns = |texts: Vec<String>| -> Vec<Pattern> {
+            texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect()
+        };
+        let rule = QueryRule { sort, only: only.map(patterns), ignore: patterns(ignore) };
+        let once = rule.normalise(query.as_deref());
+        prop_assert_eq!(rule.normalise(once.as_deref()), once.clone());
+        let key = Key::new("HTTP", &host, "/p", query.as_deref(), &rule);
+        let again = Key::new(key.scheme(), key.host(), key.path(), key.query(), &rule);
+        prop_assert_eq!(key, again);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which requests the cache may be asked about (RFC 9111 §4, §5.2.1).
 
-use http::header::HeaderName;
+use http::header::{HeaderName, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE};
 use http::{HeaderValue, Method};
 
 use super::Request;
@@ -39,6 +39,22 @@ pub fn lookup(request: &Request<'_>, settings: &Settings, rule: &Rule) -> Result
         return Err(Reason::RequestNoStore); // RFC 9111 §5.2.1.5
     }
     Ok(())
+}
+
+/// Whether the app's answer to the request as the client sent it may fill the cache.
+///
+/// # Errors
+/// Why not: the answer may be a refusal ([`Reason::RequestConditional`]) or a part
+/// ([`Reason::RequestRange`]). `If-Range` alone means nothing (RFC 9110 §13.1.5).
+pub fn fills(request: &Request<'_>) -> Result<(), Reason> {
+    let has = |name: HeaderName| request.headers.contains_key(name);
+    if has(IF_MATCH) || has(IF_UNMODIFIED_SINCE) {
+        return Err(Reason::RequestConditional);
+    }
+    match has(RANGE) {
+        true => Err(Reason::RequestRange),
+        false => Ok(()),
+    }
 }
 
 /// Whether a request that the cache cannot answer may go to the app.
@@ -89,9 +105,6 @@ fn barrier(name: &HeaderName, value: &HeaderValue, authorization: Authorization)
         | "x-ssl-client-cert"
         | "x-forwarded-client-cert"
         | "client-cert" => Some(Reason::CredentialHeader),
-        // RFC 9110 §14.2 and §13.1.
-        "range" => Some(Reason::RequestRange),
-        "if-match" | "if-unmodified-since" | "if-range" => Some(Reason::RequestConditional),
         // RFC 9110 §7.8. `Connection: upgrade` alone asks for nothing.
         "upgrade" | "sec-websocket-key" => Some(Reason::Upgrade),
         // RFC 9112 §6.3: where the head announces a body, `has_body` may be wrong but not the head.

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::statuses::{is_known, is_understood};
 use super::ttl::fallback;
-use super::{Request, Response, has_unkeyed_cookies, lookup};
+use super::{Request, Response, fills, has_unkeyed_cookies, lookup};
 use crate::cache::freshness::{self, Audience, Freshness, Lifetime, http_date};
 use crate::cache::{RequestCookies, Rule, SetCookie, Settings, vary};
 use crate::headers::cache_control::{CacheControl, Delta, pragma_no_cache};
@@ -33,11 +33,12 @@ pub fn storable(
     delay: Duration,
 ) -> Result<Freshness, Reason> {
     lookup(request, settings, rule)?;
+    fills(request)?;
     let directives = CacheControl::governing(response.headers, &settings.control_headers);
     whole(request, response, settings)?;
     permitted(response, &directives)?;
     let audience = audience(request, response, &directives, settings, rule)?;
-    vary::judge(response.headers)?;
+    vary::judge(response.headers, &settings.vary)?;
 
     // §5.4 gives `Pragma` no meaning in responses, yet whoever sends it means just this.
     let pragma = directives.target.is_none() && pragma_no_cache(response.headers);

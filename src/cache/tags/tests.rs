@@ -1,8 +1,11 @@
-use super::{SLOTS, TAG_BYTES_MAX, TAGS_MAX, Target, collect, from_headers, slots_for};
+use super::{
+    Mode, Purge, SLOTS, TAG_BYTES_MAX, TAGS_MAX, Target, collect, collect_from, from_headers,
+    slots_for,
+};
 use crate::cache::key::{Key, QueryRule};
 use crate::cache::testing::{Fields, headers};
 use crate::reason::Reason;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 fn key(scheme: &str, host: &str, path: &str, query: Option<&str>) -> Key {
     Key::new(scheme, host, path, query, &QueryRule::default())
@@ -49,6 +52,19 @@ fn reads_both_fields() {
             &[],
         ),
         ("UTF-8", &[("cache-tag", "straße")], &["straße"]),
+        ("xkey", &[("xkey", "a b"), ("xkey", "c")], &["a", "b", "c"]),
+        ("FOSHttpCache", &[("x-cache-tags", "a,b c")], &["a", "b c"]),
+        (
+            "RFC 9875",
+            &[("cache-groups", "\"a, b\";x, \" c\"")],
+            &["a, b", " c"],
+        ),
+        ("RFC 9875, unreadable", &[("cache-groups", "a")], &[]),
+        (
+            "of all dialects each once",
+            &[("xkey", "a"), ("cache-groups", "\"a\""), ("cache-tag", "a")],
+            &["a"],
+        ),
     ];
     for (case, fields, expected) in cases {
         let tags = from_headers(&headers(fields)).expect("valid tags");
@@ -185,4 +201,30 @@ fn tags_spread_over_the_slots() {
     seen.dedup();
     // 10,000 draws from 2^20 collide about 48 times.
     assert!(seen.len() > 9_900, "{}", seen.len());
+}
+
+#[test]
+fn reads_the_configured_fields_only() {
+    let fields = [
+        HeaderName::from_static("x-own"),
+        HeaderName::from_static("xkey"),
+    ];
+    let head = headers(&[("cache-tag", "a"), ("x-own", "b c, d"), ("xkey", "e f")]);
+    let tags = collect_from(&fields, &head, &["g".to_owned()]).expect("valid tags");
+    let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
+    assert_eq!(tags, ["b c", "d", "e", "f", "g"]);
+}
+
+#[test]
+fn the_worse_purge_is_the_greater() {
+    assert!(Purge::No < Purge::Soft && Purge::Soft < Purge::Invalid);
+    let cases = [
+        (Mode::Soft, Purge::Soft),
+        (Mode::Invalidate, Purge::Invalid),
+        (Mode::Hard, Purge::Invalid),
+    ];
+    for (mode, purge) in cases {
+        assert_eq!(mode.purge(), purge);
+    }
+    assert_eq!(Mode::default(), Mode::Invalidate);
 }

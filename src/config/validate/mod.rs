@@ -52,6 +52,8 @@ pub(super) fn validate(
     check.addresses_apart(&listen, &observability);
     check.upstream_is_not_us(&upstream, &listen);
     let routes = check.routes(&config.routes, &config.cache.0);
+    let mut cache = check.cache(&config.cache.0);
+    cache.vary.written = vec![observability.request_id.header.clone()];
     let snapshot = Snapshot {
         threads: threads(config.threads),
         listen,
@@ -61,7 +63,7 @@ pub(super) fn validate(
             model::Mode::On => Mode::On,
             model::Mode::Off => Mode::Off,
         },
-        cache: check.cache(&config.cache.0),
+        cache,
         compression: check.compression(&config.compression.0),
         connections: check.connections(&config.limits.connections),
         body_bytes_max: config.limits.body.0,
@@ -203,6 +205,7 @@ impl Check<'_> {
             ttl_jitter: 0.0,
             control_headers: CONTROL_HEADERS.map(HeaderName::from_static).to_vec(),
             safety: cache::Safety::default(),
+            vary: cache::vary::Settings::default(),
         }
     }
 

@@ -4,23 +4,25 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Handed};
 use super::flight::{Answer, Ended, Failure, Head, Piece, Reader};
-use crate::cache::conditional::{in_not_modified, not_modified};
+use crate::cache::conditional::not_modified;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::reuse::{Rescue, Reuse, is_error, on_error};
 use crate::cache::status::Outcome;
-use crate::proxy::admit::{content_length, is_http11_or_later, judge, policy_request, terms};
+use crate::cache::vary;
+use crate::proxy::admit::{content_length, is_http11_or_later, policy_request};
 use crate::proxy::compression::Verdict;
 use crate::proxy::ctx::Ctx;
+use crate::proxy::lookup::{judge, stored, terms};
 use crate::proxy::{compression, respond, upstream};
 use crate::reason::Reason;
 
@@ -34,27 +36,40 @@ pub(super) async fn lead(
     ctx: &mut Ctx,
     key: &Key,
     reader: Reader,
-    mut exchange: oneshot::Receiver<Exchange>,
+    mut handed: oneshot::Receiver<Handed>,
 ) -> Result<bool> {
     match head(session, ctx, &reader).await? {
         Head::Shared(answer) => {
-            share(shared, session, ctx, &reader, &answer, true).await?;
-            Ok(true)
+            share(shared, session, ctx, key, &reader, &answer, true).await?;
         }
-        Head::Unshared(_) => match exchange.try_recv() {
-            Ok(exchange) => {
+        Head::Validated(entry) => validated(shared, session, ctx, key, &entry, false).await?,
+        Head::Unshared(_) => match handed.try_recv() {
+            Ok(Handed::Exchange(exchange)) => {
                 drop(reader);
-                let status = exchange.response.status;
-                if is_error(status) && rescue(shared, session, ctx, key, Some(status)).await? {
-                    return Ok(true);
+                let status = exchange.asked.response.status;
+                if !is_error(status) || !rescue(shared, session, ctx, key, Some(status)).await? {
+                    pass_on(shared, session, ctx, *exchange).await?;
                 }
-                pass_on(shared, session, ctx, exchange).await?;
-                Ok(true)
             }
-            Err(_) => Ok(false),
+            Ok(Handed::Merged(response, entry, why)) => {
+                ctx.outcome.goes_past(why);
+                respond::stored(shared, session, ctx, key, &entry, *response).await?;
+            }
+            Err(_) => return Ok(false),
         },
-        Head::Failed(failure) => fail(shared, session, ctx, key, failure).await,
+        Head::Failed(failure) => fail(shared, session, ctx, key, failure).await?,
     }
+    Ok(true)
+}
+
+/// What became of a client that found the fetch under way.
+pub(super) enum Followed {
+    /// It has its answer.
+    Answered,
+    /// The answer is not for it.
+    Unsuited,
+    /// The answer depends on these request fields, in which this client differs.
+    Varies(Vec<HeaderName>),
 }
 
 /// Answers a client that found the fetch under way.
@@ -64,18 +79,65 @@ pub(super) async fn follow(
     ctx: &mut Ctx,
     key: &Key,
     reader: Reader,
-) -> Result<bool> {
-    match head(session, ctx, &reader).await? {
-        Head::Shared(answer) if suits(shared, session, ctx, &answer) => {
-            share(shared, session, ctx, &reader, &answer, false).await?;
-            Ok(true)
-        }
+) -> Result<Followed> {
+    let answered = match head(session, ctx, &reader).await? {
+        Head::Shared(answer) => match suits(shared, session, ctx, key, &answer.entry) {
+            Followed::Answered => {
+                share(shared, session, ctx, key, &reader, &answer, false).await?;
+                true
+            }
+            unsuited => return Ok(unsuited),
+        },
+        Head::Validated(entry) => match suits(shared, session, ctx, key, &entry) {
+            Followed::Answered => {
+                validated(shared, session, ctx, key, &entry, true).await?;
+                true
+            }
+            unsuited => return Ok(unsuited),
+        },
         Head::Unshared(Some(status)) if is_error(status) => {
-            rescue(shared, session, ctx, key, Some(status)).await
+            rescue(shared, session, ctx, key, Some(status)).await?
         }
-        Head::Shared(_) | Head::Unshared(_) => Ok(false),
-        Head::Failed(failure) => fail(shared, session, ctx, key, failure).await,
+        Head::Unshared(_) => false,
+        Head::Failed(failure) => {
+            fail(shared, session, ctx, key, failure).await?;
+            true
+        }
+    };
+    Ok(match answered {
+        true => Followed::Answered,
+        false => Followed::Unsuited,
+    })
+}
+
+/// Whether this client may have what another one asked for.
+fn suits(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key, entry: &Entry) -> Followed {
+    if !vary::matches(&entry.selecting, &session.req_header().headers) {
+        let fields = entry.selecting.iter();
+        return Followed::Varies(fields.map(|field| field.name.clone()).collect());
     }
+    match judge(shared, session, ctx, key, entry, SystemTime::now()) {
+        Reuse::Serve { .. } => Followed::Answered,
+        _ => Followed::Unsuited,
+    }
+}
+
+/// Gives this client the stored answer of which the app has said that it still holds.
+async fn validated(
+    shared: &Shared,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    key: &Key,
+    entry: &Arc<Entry>,
+    collapsed: bool,
+) -> Result<()> {
+    ctx.outcome = Outcome::Validated {
+        found: ctx.outcome.reason().unwrap_or(Reason::Expired),
+        stored: true,
+        collapsed,
+    };
+    let age = entry.age(SystemTime::now());
+    respond::from_cache(shared, session, ctx, key, entry, age).await
 }
 
 /// The app failed: a stored answer is given although it is stale, where that is allowed (RFC 5861
@@ -87,10 +149,10 @@ async fn rescue(
     key: &Key,
     status: Option<StatusCode>,
 ) -> Result<bool> {
-    let Some(entry) = shared.memory.get(key) else {
+    let Some(entry) = stored(shared, session, ctx, key) else {
         return Ok(false);
     };
-    let rescue = terms(shared, ctx, &entry).and_then(|terms| {
+    let rescue = terms(shared, ctx, key, &entry).and_then(|terms| {
         let request = policy_request(session, ctx);
         on_error(&entry, &request, &terms, SystemTime::now())
     });
@@ -103,7 +165,7 @@ async fn rescue(
         fwd_status: status.map(|status| status.as_u16()),
         collapsed: false,
     };
-    respond::from_cache(shared, session, ctx, key, entry, age).await?;
+    respond::from_cache(shared, session, ctx, key, &entry, age).await?;
     Ok(true)
 }
 
@@ -127,67 +189,52 @@ async fn gone(session: &mut Session, ctx: &mut Ctx) -> Box<Error> {
     }
 }
 
-/// Whether this client may have what another one asked for.
-fn suits(shared: &Shared, session: &Session, ctx: &Ctx, answer: &Answer) -> bool {
-    let verdict = judge(shared, session, ctx, &answer.entry, SystemTime::now());
-    matches!(verdict, Reuse::Serve { .. })
-}
-
 /// Gives this client a shared answer.
 async fn share(
     shared: &Shared,
     session: &mut Session,
     ctx: &mut Ctx,
+    key: &Key,
     reader: &Reader,
     answer: &Answer,
     leads: bool,
 ) -> Result<()> {
-    if let Outcome::Miss { stored, .. } = &mut ctx.outcome {
-        *stored = true;
+    if let Outcome::Miss {
+        stored, collapsed, ..
+    } = &mut ctx.outcome
+    {
+        (*stored, *collapsed) = (true, !leads);
     }
-    let response = answer.response.clone();
+    let mut response = answer.response.clone();
     if not_modified(&answer.entry, &policy_request(session, ctx)) {
-        return unmodified(shared, session, ctx, response).await;
+        compression::vary_if_coded(session, &mut response, ctx)?;
+        return respond::unmodified(shared, session, response, ctx).await;
     }
     let length = content_length(&response.headers);
-    if length.is_none() && !is_http11_or_later(session.req_header()) {
-        // Such a client knows the end of a body only by its length: it waits for it.
+    // A part is cut from the whole. And a client of HTTP/1.0 knows the end of a body only by its
+    // length.
+    let needs_whole = session.req_header().headers.contains_key(header::RANGE)
+        || length.is_none() && !is_http11_or_later(session.req_header());
+    // A coder each would cost megabytes for every client that waits.
+    let coded = matches!(
+        compression::decide(session, &response, length, ctx),
+        Verdict::Code(_)
+    );
+    let waits = coded && length.is_some_and(|length| length <= WAIT_TO_CODE_BYTES_MAX);
+    if needs_whole || waits {
         match reader.end().await {
-            Ended::Complete => {
-                if let Some(entry) = find(shared, answer) {
-                    return respond::whole(shared, session, ctx, &answer.key, &entry, response)
-                        .await;
-                }
+            Ended::Complete(Some(entry)) => {
+                return respond::stored(shared, session, ctx, key, &entry, response).await;
             }
-            Ended::Broken => {
+            Ended::Broken if needs_whole => {
                 ctx.failure = Some(Reason::UpstreamClosed);
                 return Err(Error::new(ErrorType::HTTPStatus(502)).into_up());
             }
-            Ended::Windowed => {}
+            _ => {}
         }
     }
-    if let Verdict::Code(_) = compression::decide(session, &response, length, ctx) {
-        // A coder each would cost megabytes for every client that waits.
-        let small = length.is_some_and(|length| length <= WAIT_TO_CODE_BYTES_MAX);
-        if small && let Some(entry) = stored(shared, reader, answer).await {
-            return respond::whole(shared, session, ctx, &answer.key, &entry, response).await;
-        }
-        ctx.identity_only = !leads;
-    }
+    ctx.identity_only = coded && !leads;
     stream(shared, session, ctx, reader, response).await
-}
-
-/// Waits for the end of the body and finds the answer in the store, where its coded bodies are made
-/// once for all.
-async fn stored(shared: &Shared, reader: &Reader, answer: &Answer) -> Option<Arc<Entry>> {
-    reader.end().await;
-    find(shared, answer)
-}
-
-/// The answer as it was stored.
-fn find(shared: &Shared, answer: &Answer) -> Option<Arc<Entry>> {
-    let stored = shared.memory.get(&answer.key)?;
-    (stored.stored_at == answer.entry.stored_at).then_some(stored)
 }
 
 /// Streams a shared body to this client as it grows.
@@ -222,25 +269,6 @@ async fn stream(
     }
 }
 
-/// The client has what the app has just sent.
-async fn unmodified(
-    shared: &Shared,
-    session: &mut Session,
-    ctx: &Ctx,
-    mut response: ResponseHeader,
-) -> Result<()> {
-    compression::vary_if_coded(session, &mut response, ctx)?;
-    let names: Vec<_> = response.headers.keys().cloned().collect();
-    for name in names.iter().filter(|name| !in_not_modified(name)) {
-        response.remove_header(name);
-    }
-    response.set_status(StatusCode::NOT_MODIFIED)?;
-    respond::dress(shared, session, &mut response, ctx)?;
-    session
-        .write_response_header(Box::new(response), true)
-        .await
-}
-
 /// Gives the one client an answer that is not shared, as it comes.
 async fn pass_on(
     shared: &Arc<Shared>,
@@ -248,17 +276,10 @@ async fn pass_on(
     ctx: &mut Ctx,
     exchange: Exchange,
 ) -> Result<()> {
-    let Exchange {
-        session: mut app,
-        mut response,
-        peer,
-        why,
-        first_byte,
-    } = exchange;
-    if let Outcome::Miss { why: reason, .. } = &mut ctx.outcome {
-        *reason = Some(why);
-    }
-    ctx.upstream.first_byte = Some(first_byte);
+    let Exchange { asked, why } = exchange;
+    let (mut app, peer, mut response) = (asked.session, asked.peer, asked.response);
+    ctx.outcome.goes_past(why);
+    ctx.upstream.first_byte = Some(asked.delay);
     upstream::strip_response(&mut response);
     let expected = content_length(&response.headers);
     let head_only = begin(shared, session, ctx, &mut response).await?;
@@ -328,9 +349,9 @@ async fn fail(
     ctx: &mut Ctx,
     key: &Key,
     failure: Failure,
-) -> Result<bool> {
+) -> Result<()> {
     if rescue(shared, session, ctx, key, None).await? {
-        return Ok(true);
+        return Ok(());
     }
     ctx.failure = Some(failure.reason);
     let status = ErrorType::HTTPStatus(failure.status);

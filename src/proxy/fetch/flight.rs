@@ -14,7 +14,6 @@ use pingora::http::ResponseHeader;
 use tokio::sync::Notify;
 
 use crate::cache::entry::Entry;
-use crate::cache::key::Key;
 use crate::reason::Reason;
 
 /// Unread bytes that a body too large to be stored may hold.
@@ -25,6 +24,8 @@ const WINDOW_BYTES: usize = 1024 * 1024;
 pub(in crate::proxy) enum Head {
     /// The answer may be shared; its body follows.
     Shared(Arc<Answer>),
+    /// The app has said that this stored answer still holds.
+    Validated(Arc<Entry>),
     /// It may not: who waits asks the app on its own, unless the status is that of a failing app and
     /// something stored comes to the rescue.
     Unshared(Option<StatusCode>),
@@ -38,8 +39,6 @@ pub(in crate::proxy) struct Answer {
     pub(in crate::proxy) response: ResponseHeader,
     /// The entry to be, without its body: says who may have the answer.
     pub(in crate::proxy) entry: Entry,
-    /// Where it is stored.
-    pub(in crate::proxy) key: Key,
 }
 
 /// Why a fetch failed, in terms of the error page.
@@ -63,17 +62,17 @@ pub(in crate::proxy) enum Piece {
 
 /// What became of a body that a reader waited for.
 pub(in crate::proxy) enum Ended {
-    /// It is all there.
-    Complete,
+    /// It is all there: the whole answer. `None`: it was too large to be kept together.
+    Complete(Option<Arc<Entry>>),
     /// It broke off.
     Broken,
     /// It is too large to be stored, and must be read to go on.
     Windowed,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 enum End {
-    Complete,
+    Complete(Option<Arc<Entry>>),
     Broken,
 }
 
@@ -149,12 +148,13 @@ impl Flight {
     }
 
     /// The body is complete with this last piece. Both at once: a client that has got the length it was
-    /// told sends its next request, which must not be taken for part of this one.
-    pub(super) fn complete(&self, last: Option<Bytes>) {
+    /// told sends its next request, which must not be taken for part of this one. `whole` is the answer
+    /// with its body, unless that was too large.
+    pub(super) fn complete(&self, last: Option<Bytes>, whole: Option<Arc<Entry>>) {
         {
             let mut state = self.lock();
             state.pieces.extend(last);
-            state.end.get_or_insert(End::Complete);
+            state.end.get_or_insert(End::Complete(whole));
         }
         self.grown.notify_waiters();
     }
@@ -212,8 +212,8 @@ impl State {
             self.readers.insert(reader, at + 1);
             return Some(Piece::Bytes(piece));
         }
-        self.end.map(|end| match end {
-            End::Complete => Piece::End,
+        self.end.as_ref().map(|end| match end {
+            End::Complete(_) => Piece::End,
             End::Broken => Piece::Broken,
         })
     }
@@ -257,8 +257,8 @@ impl Reader {
             let grown = self.flight.grown.notified();
             {
                 let state = self.flight.lock();
-                match state.end {
-                    Some(End::Complete) => return Ended::Complete,
+                match &state.end {
+                    Some(End::Complete(whole)) => return Ended::Complete(whole.clone()),
                     Some(End::Broken) => return Ended::Broken,
                     // The writer waits for its readers: so must not they for it.
                     None if state.windowed => return Ended::Windowed,
@@ -300,7 +300,7 @@ mod tests {
         let late = flight.reader().expect("nothing was given up");
         let reading = tokio::spawn(async move { read_all(&early).await });
         flight.push(Bytes::from_static(b"two"));
-        flight.complete(None);
+        flight.complete(None, None);
         assert_eq!(
             reading.await.expect("no panic"),
             (b"one two".to_vec(), true)
@@ -314,7 +314,7 @@ mod tests {
         let readers: Vec<_> = (0..3).filter_map(|_| flight.reader()).collect();
         flight.push(Bytes::from_static(b"half"));
         flight.break_off();
-        flight.complete(None);
+        flight.complete(None, None);
         for reader in &readers {
             assert_eq!(read_all(reader).await, (b"half".to_vec(), false));
         }

@@ -8,17 +8,23 @@
 //! cannot be cached never stands in line.
 //!
 //! - [`flight`]: what readers see;
-//! - [`exchange`]: the request to the app, and the decision at the answer's head;
+//! - [`order`], [`ask`]: the request to the app;
+//! - [`exchange`]: the decision at the answer's head, and the body;
+//! - [`validate`]: a 304 to a request that carries the validators of a stored answer;
 //! - [`deliver`]: an answer on its way to one client.
 
+mod ask;
 mod deliver;
 mod exchange;
 pub(super) mod flight;
+mod order;
+mod validate;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::HeaderName;
 use http::header::{AUTHORIZATION, COOKIE};
 use pingora::Result;
 use pingora::connectors::ConnectorOptions;
@@ -29,11 +35,14 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::Shared;
 use super::ctx::Ctx;
+use crate::cache::entry::Entry;
 use crate::cache::key::Key;
-use crate::cache::status::Outcome;
+use crate::cache::vary::{self, Selected};
 use crate::reason::Reason;
-use exchange::{Exchange, Order};
+use deliver::Followed;
+use exchange::Handed;
 use flight::{Flight, Reader};
+use order::Order;
 
 /// Fetches under way at the same time; beyond, requests go to the app without being stored.
 const FETCHES_MAX: usize = 1_024;
@@ -60,12 +69,14 @@ struct Queue {
     key: Key,
     /// With cookies or credentials.
     personal: bool,
+    /// As far as it is known which request fields the answer depends on (RFC 9111 §4.1).
+    variant: Box<[Selected]>,
 }
 
 /// How a request takes part in a fetch.
 enum Part {
     /// It began the fetch: an answer that cannot be shared comes to it.
-    Leads(Reader, oneshot::Receiver<Exchange>),
+    Leads(Reader, oneshot::Receiver<Handed>),
     /// It reads along.
     Follows(Reader),
     /// It has to ask the app on its own.
@@ -91,18 +102,17 @@ impl Fetches {
     }
 
     /// Joins the fetch of `key`, or begins it with the request that `order` describes. `alone` is for
-    /// requests that must not be content with what was asked for before them.
+    /// requests that must not be content with what was asked for before them: where such a fetch is
+    /// under way, they get one of their own, which nobody else joins.
     fn join(&self, shared: &Arc<Shared>, queue: Queue, alone: bool, order: Order) -> Part {
         let sequence = order.sequence;
         let mut flights = self.flights();
-        if let Some(flight) = flights.get(&queue) {
-            // An answer that was asked for before a purge is nothing for who came after it.
-            let joinable = !alone && flight.sequence == sequence;
-            return match flight.reader().filter(|_| joinable) {
-                Some(reader) => Part::Follows(reader),
-                None => Part::Passes,
-            };
+        let under_way = flights.get(&queue);
+        // An answer that was asked for before a purge is nothing for who came after it.
+        if let Some(flight) = under_way.filter(|flight| !alone && flight.sequence == sequence) {
+            return flight.reader().map_or(Part::Passes, Part::Follows);
         }
+        let is_first = under_way.is_none();
         let Ok(slot) = self.slots.clone().try_acquire_owned() else {
             return Part::Passes;
         };
@@ -110,7 +120,9 @@ impl Fetches {
         let Some(reader) = flight.reader() else {
             return Part::Passes;
         };
-        flights.insert(queue.clone(), flight.clone());
+        if is_first {
+            flights.insert(queue.clone(), flight.clone());
+        }
         drop(flights);
         let (hand_over, handed_over) = oneshot::channel();
         let landing = Landing {
@@ -166,6 +178,12 @@ impl Landing {
             flights.remove(&self.queue);
         }
     }
+
+    /// The request fields by which stored answers to the same URL vary.
+    fn siblings(&self) -> Vec<HeaderName> {
+        let object = self.shared.memory.get(&self.queue.key);
+        object.map_or_else(Vec::new, |object| object.nominated())
+    }
 }
 
 impl Drop for Landing {
@@ -176,30 +194,41 @@ impl Drop for Landing {
     }
 }
 
-/// Answers a miss from a fetch. `false`: the request goes to the app by the ordinary way.
+/// Answers a miss from a fetch; `stored` is what the app is asked about, if it can be. `false`: the
+/// request goes to the app by the ordinary way.
 pub(super) async fn answer(
     shared: &Arc<Shared>,
     session: &mut Session,
     ctx: &mut Ctx,
     key: &Key,
+    stored: Option<Arc<Entry>>,
     alone: bool,
 ) -> Result<bool> {
-    let queue = queue(session, key);
-    if let Some(why) = shared.fetches.passes(&queue, Instant::now()) {
-        shared.metrics.decide(why);
-        if let Outcome::Miss { why: reason, .. } = &mut ctx.outcome {
-            *reason = Some(why);
+    let mut fields = vary_fields(shared, key);
+    // Twice at most: who learns from a fetch that its answer varies joins the one for his variant.
+    for _ in 0..2 {
+        let queue = queue(session, ctx, key, &fields);
+        if let Some(why) = shared.fetches.passes(&queue, Instant::now()) {
+            shared.metrics.decide(why);
+            ctx.outcome.goes_past(why);
+            return Ok(false);
         }
-        return Ok(false);
-    }
-    let order = exchange::order(shared, session, ctx).await?;
-    match shared.fetches.join(shared, queue, alone, order) {
-        Part::Leads(reader, exchange) => {
-            deliver::lead(shared, session, ctx, key, reader, exchange).await
+        let order = Order::new(shared, session, ctx, stored.as_ref()).await?;
+        match shared.fetches.join(shared, queue, alone, order) {
+            Part::Leads(reader, handed) => {
+                return deliver::lead(shared, session, ctx, key, reader, handed).await;
+            }
+            Part::Follows(reader) => {
+                match deliver::follow(shared, session, ctx, key, reader).await? {
+                    Followed::Answered => return Ok(true),
+                    Followed::Unsuited => return Ok(false),
+                    Followed::Varies(by) => fields = by,
+                }
+            }
+            Part::Passes => return Ok(false),
         }
-        Part::Follows(reader) => deliver::follow(shared, session, ctx, key, reader).await,
-        Part::Passes => Ok(false),
     }
+    Ok(false)
 }
 
 /// Has what is stored under `key` fetched anew while this request is answered with the stale one.
@@ -209,24 +238,38 @@ pub(super) async fn refresh(
     session: &Session,
     ctx: &mut Ctx,
     key: &Key,
+    stored: &Arc<Entry>,
 ) -> Result<bool> {
-    let queue = queue(session, key);
+    let queue = queue(session, ctx, key, &vary_fields(shared, key));
     if shared.fetches.flights().contains_key(&queue) {
         return Ok(true);
     }
     if shared.fetches.passes(&queue, Instant::now()).is_some() {
         return Ok(false);
     }
-    let order = exchange::order(shared, session, ctx).await?;
+    let order = Order::new(shared, session, ctx, Some(stored)).await?;
     let part = shared.fetches.join(shared, queue, false, order);
     Ok(!matches!(part, Part::Passes))
 }
 
-fn queue(session: &Session, key: &Key) -> Queue {
+/// Whether somebody is fetching what the request asks for.
+pub(super) fn is_under_way(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key) -> bool {
+    let queue = queue(session, ctx, key, &vary_fields(shared, key));
+    shared.fetches.flights().contains_key(&queue)
+}
+
+/// The request fields by which stored answers vary.
+fn vary_fields(shared: &Shared, key: &Key) -> Vec<HeaderName> {
+    let object = shared.memory.get(key);
+    object.map_or_else(Vec::new, |object| object.vary_fields())
+}
+
+fn queue(session: &Session, ctx: &Ctx, key: &Key, fields: &[HeaderName]) -> Queue {
     let headers = &session.req_header().headers;
     let personal = headers.contains_key(COOKIE) || headers.contains_key(AUTHORIZATION);
     Queue {
         key: key.clone(),
         personal,
+        variant: vary::of_request(fields, headers, &ctx.snapshot.cache.vary),
     }
 }

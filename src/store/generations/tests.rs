@@ -5,8 +5,9 @@ use std::thread;
 use arc_swap::ArcSwap;
 
 use super::Generations;
-use crate::cache::tags::{Slot, Target, slots_for};
-use crate::cache::testing::key;
+use crate::cache::ban::Ban;
+use crate::cache::tags::{Mode, Purge, Slot, Target, slots_for};
+use crate::cache::testing::{entry, key};
 
 fn tag(name: &str) -> Slot {
     Target::Tag {
@@ -16,34 +17,38 @@ fn tag(name: &str) -> Slot {
     .slot()
 }
 
+fn is_purged(generations: &Generations, slots: &[Slot], since: u64) -> bool {
+    generations.state(slots, since) == Purge::Invalid
+}
+
 #[test]
 fn a_purge_hits_what_was_fetched_before_it() {
     let generations = Generations::new();
     let slots = slots_for(&key("/"), &["a".into()]);
     let before = generations.sequence();
-    assert!(!generations.is_purged(&slots, before));
+    assert!(!is_purged(&generations, &slots, before));
 
-    let number = generations.purge(&[tag("a")]);
+    let number = generations.purge(&[tag("a")], Mode::Invalidate);
     assert_eq!(number, generations.sequence());
-    assert!(generations.is_purged(&slots, before), "fetched before");
+    assert!(is_purged(&generations, &slots, before), "fetched before");
     assert!(
-        !generations.is_purged(&slots, generations.sequence()),
+        !is_purged(&generations, &slots, generations.sequence()),
         "fetched after"
     );
 
-    generations.purge(&[tag("b")]);
-    assert!(!generations.is_purged(&slots, number), "another tag");
-    assert!(generations.is_purged(&slots, before), "stays purged");
+    generations.purge(&[tag("b")], Mode::Invalidate);
+    assert!(!is_purged(&generations, &slots, number), "another tag");
+    assert!(is_purged(&generations, &slots, before), "stays purged");
 }
 
 #[test]
 fn an_entry_stored_after_the_purge_that_overtook_its_fetch_is_invalid() {
     let generations = Generations::new();
     let at_start = generations.sequence();
-    generations.purge(&[tag("a")]);
+    generations.purge(&[tag("a")], Mode::Invalidate);
     // Only now the answer arrives and is found to carry the tag.
     let slots = slots_for(&key("/"), &["a".into()]);
-    assert!(generations.is_purged(&slots, at_start));
+    assert!(is_purged(&generations, &slots, at_start));
 }
 
 #[test]
@@ -60,8 +65,8 @@ fn each_kind_of_purge() {
     for (case, target, expected) in cases {
         let generations = Generations::new();
         let since = generations.sequence();
-        generations.purge(&[target.slot()]);
-        assert_eq!(generations.is_purged(&slots, since), expected, "{case}");
+        generations.purge(&[target.slot()], Mode::Invalidate);
+        assert_eq!(is_purged(&generations, &slots, since), expected, "{case}");
     }
 }
 
@@ -69,10 +74,12 @@ fn each_kind_of_purge() {
 fn several_slots_share_one_number() {
     let generations = Generations::new();
     let since = generations.sequence();
-    generations.purge(&[tag("a"), tag("b")]);
+    generations.purge(&[tag("a"), tag("b")], Mode::Invalidate);
     assert_eq!(generations.sequence(), since + 1);
-    assert!(generations.is_purged(&[tag("a")], since) && generations.is_purged(&[tag("b")], since));
-    assert!(!generations.is_purged(&[], since));
+    assert!(
+        is_purged(&generations, &[tag("a")], since) && is_purged(&generations, &[tag("b")], since)
+    );
+    assert!(!is_purged(&generations, &[], since));
 }
 
 /// A model of an app and its cache. The app's data is a counter; a "fetch" reads the purge sequence,
@@ -92,7 +99,7 @@ fn what_was_purged_is_never_served_again() {
         let least = acknowledged.load(Ordering::Acquire);
         for store in &stored {
             let (value, sequence) = **store.load();
-            let valid = !generations.is_purged(&slots, sequence);
+            let valid = !is_purged(&generations, &slots, sequence);
             assert!(
                 !valid || value >= least,
                 "served {value} after {least} was purged in"
@@ -122,7 +129,7 @@ fn what_was_purged_is_never_served_again() {
         });
         for round in 1.. {
             data.store(round, Ordering::Relaxed);
-            generations.purge(&[tag("unrelated"), tag("a")]);
+            generations.purge(&[tag("unrelated"), tag("a")], Mode::Invalidate);
             acknowledged.store(round, Ordering::Release);
             look_up();
             thread::yield_now();
@@ -139,7 +146,13 @@ fn concurrent_purges_keep_the_newest_number() {
     let generations = Generations::new();
     let numbers: Vec<u64> = thread::scope(|scope| {
         let workers: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| (0..500).map(|_| generations.purge(&[tag("a")])).max()))
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..500)
+                        .map(|_| generations.purge(&[tag("a")], Mode::Invalidate))
+                        .max()
+                })
+            })
             .collect();
         workers
             .into_iter()
@@ -148,17 +161,76 @@ fn concurrent_purges_keep_the_newest_number() {
     });
     let newest = numbers.into_iter().max().expect("four workers");
     assert_eq!(newest, 2_000);
-    assert!(generations.is_purged(&[tag("a")], newest - 1));
-    assert!(!generations.is_purged(&[tag("a")], newest));
+    assert!(is_purged(&generations, &[tag("a")], newest - 1));
+    assert!(!is_purged(&generations, &[tag("a")], newest));
 }
 
 #[test]
 fn a_purge_that_finishes_late_does_not_undo_a_newer_one() {
     let generations = Generations::new();
-    generations.purge(&[tag("unrelated")]);
-    generations.purge(&[tag("unrelated")]);
-    generations.mark(tag("a"), 2);
-    generations.mark(tag("a"), 1);
-    assert_eq!(generations.last(tag("a")), 2);
-    assert!(generations.is_purged(&[tag("a")], 1));
+    generations.purge(&[tag("unrelated")], Mode::Invalidate);
+    generations.purge(&[tag("unrelated")], Mode::Invalidate);
+    generations.mark(tag("a"), 2, Mode::Invalidate);
+    generations.mark(tag("a"), 1, Mode::Invalidate);
+    assert_eq!(generations.invalid.last(tag("a")), 2);
+    assert!(is_purged(&generations, &[tag("a")], 1));
+}
+
+#[test]
+fn modes() {
+    let slots = slots_for(&key("/"), &["a".into()]);
+    let stored = entry(&key("/"), &[], "");
+    let hard = |generations: &Generations| {
+        let mut tagged = stored.with_coded(Default::default());
+        tagged.slots.clone_from(&slots);
+        generations.is_hard(&key("/"), &tagged)
+    };
+    let cases = [
+        (Mode::Soft, Purge::Soft, false),
+        (Mode::Invalidate, Purge::Invalid, false),
+        (Mode::Hard, Purge::Invalid, true),
+    ];
+    for (mode, expected, is_hard) in cases {
+        let generations = Generations::new();
+        assert_eq!(generations.state(&slots, 0), Purge::No);
+        generations.purge(&[tag("a")], mode);
+        assert_eq!(generations.state(&slots, 0), expected, "{mode:?}");
+        assert_eq!(hard(&generations), is_hard, "{mode:?}");
+        assert_eq!(
+            generations.state(&slots, 1),
+            Purge::No,
+            "{mode:?}: fetched after"
+        );
+        generations.purge(&[tag("a")], Mode::Soft);
+        assert_eq!(
+            generations.state(&slots, 0),
+            expected,
+            "{mode:?}: a soft one undoes nothing"
+        );
+        assert_eq!(generations.state(&slots, 1), Purge::Soft, "{mode:?}");
+        generations.purge(&[tag("b")], Mode::Hard);
+        assert_eq!(
+            generations.state(&slots, 2),
+            Purge::No,
+            "{mode:?}: another tag"
+        );
+    }
+}
+
+#[test]
+fn bans_and_purges_count_in_one_sequence() {
+    let generations = Generations::new();
+    let stored = entry(&key("/a"), &[], "");
+    assert_eq!(generations.purge(&[tag("a")], Mode::Soft), 1);
+    assert_eq!(generations.ban(Ban::prefix(None, "/a"), Mode::Soft), 2);
+    assert_eq!(
+        (generations.sequence(), generations.bans().newest()),
+        (2, 2)
+    );
+    assert_eq!(generations.judge(&key("/a"), &stored), Purge::Soft);
+    assert_eq!(
+        generations.order(&[Target::Url(key("/a"))], Mode::Invalidate),
+        3
+    );
+    assert_eq!(generations.judge(&key("/a"), &stored), Purge::Invalid);
 }

@@ -1,3 +1,5 @@
+mod variants;
+
 use std::sync::Arc;
 use std::thread;
 
@@ -8,6 +10,7 @@ use prometheus_client::registry::Registry;
 use super::{MemoryTier, Metrics, OVERHEAD};
 use crate::cache::entry::{Coded, Entry};
 use crate::cache::key::Key;
+use crate::cache::object::Object;
 use crate::cache::testing::{Lcg, entry, key, secs};
 
 const MIB: u64 = 1 << 20;
@@ -39,7 +42,7 @@ fn with_sequence(key: &Key, sequence: u64) -> Arc<Entry> {
 
 fn holds(tier: &MemoryTier, key: &Key, entry: &Arc<Entry>) -> bool {
     tier.get(key)
-        .is_some_and(|stored| Arc::ptr_eq(&stored, entry))
+        .is_some_and(|stored| Arc::ptr_eq(&stored.variants()[0], entry))
 }
 
 #[test]
@@ -62,10 +65,13 @@ fn stores_replaces_removes() {
         (1, 0),
         "replacing evicts nothing"
     );
-    assert_eq!(tier.bytes(), OVERHEAD + a.bytes() as u64 + second.weight());
+    assert_eq!(
+        tier.bytes(),
+        OVERHEAD + a.bytes() as u64 + Object::of(second.clone()).weight()
+    );
     assert!(
         tier.remove(&a)
-            .is_some_and(|removed| Arc::ptr_eq(&removed, &second))
+            .is_some_and(|removed| Arc::ptr_eq(&removed.variants()[0], &second))
     );
     assert!(tier.remove(&a).is_none() && tier.get(&a).is_none());
     assert_eq!((tier.objects(), tier.bytes(), tier.evictions()), (0, 0, 0));

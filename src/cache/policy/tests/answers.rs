@@ -176,7 +176,7 @@ fn answers_of_the_app() {
             "Vary: Cookie",
             200,
             &[MINUTE, ("vary", "Accept-Encoding, Cookie")],
-            Err(R::Vary),
+            Err(R::VaryDenied),
         ),
         ("Vary: *", 200, &[MINUTE, ("vary", "*")], Err(R::VaryStar)),
         (

@@ -88,7 +88,7 @@ fn lifetimes_from_the_configuration() {
             "never over Vary",
             route,
             &[("vary", "cookie")],
-            Err(Reason::Vary),
+            Err(Reason::VaryDenied),
         ),
         (
             "an answer that is old already",

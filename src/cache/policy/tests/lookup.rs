@@ -1,6 +1,6 @@
 use http::Method;
 
-use crate::cache::policy::{Request, forward, lookup};
+use crate::cache::policy::{Request, fills, forward, lookup};
 use crate::cache::testing::{Fields, get, headers, rule, settings};
 use crate::cache::{Authorization, Rule, Settings};
 use crate::reason::Reason;
@@ -31,22 +31,8 @@ fn lookups() {
             &[("x-forwarded-user", "x")],
             Err(R::CredentialHeader),
         ),
-        ("range", &[("range", "bytes=0-1")], Err(R::RequestRange)),
-        (
-            "conditional range",
-            &[("if-range", "\"a\"")],
-            Err(R::RequestConditional),
-        ),
-        (
-            "If-Match",
-            &[("if-match", "\"a\"")],
-            Err(R::RequestConditional),
-        ),
-        (
-            "If-Unmodified-Since",
-            &[("if-unmodified-since", "x")],
-            Err(R::RequestConditional),
-        ),
+        ("range", &[("range", "bytes=0-1")], Ok(())),
+        ("If-Match", &[("if-match", "\"a\"")], Ok(())),
         ("If-None-Match", &[("if-none-match", "\"a\"")], Ok(())),
         ("If-Modified-Since", &[("if-modified-since", "x")], Ok(())),
         (
@@ -164,4 +150,36 @@ fn only_if_cached() {
     assert_eq!(forward(&get(&wish)), Err(Reason::OnlyIfCached));
     let none = headers(&[("cache-control", "max-age=0")]);
     assert_eq!(forward(&get(&none)), Ok(()));
+}
+
+/// What only the app can answer where nothing is stored.
+#[test]
+fn requests_that_fill() {
+    use Reason as R;
+    let cases: &[(&str, Fields, Result<(), Reason>)] = &[
+        ("plain", &[], Ok(())),
+        ("range", &[("range", "bytes=0-1")], Err(R::RequestRange)),
+        ("condition of no range", &[("if-range", "\"a\"")], Ok(())),
+        (
+            "conditional range",
+            &[("if-range", "\"a\""), ("range", "bytes=0-1")],
+            Err(R::RequestRange),
+        ),
+        (
+            "If-Match",
+            &[("if-match", "\"a\"")],
+            Err(R::RequestConditional),
+        ),
+        (
+            "If-Unmodified-Since",
+            &[("if-unmodified-since", "x")],
+            Err(R::RequestConditional),
+        ),
+        ("If-None-Match", &[("if-none-match", "\"a\"")], Ok(())),
+        ("If-Modified-Since", &[("if-modified-since", "x")], Ok(())),
+    ];
+    for (case, fields, expected) in cases {
+        let headers = headers(fields);
+        assert_eq!(fills(&get(&headers)), *expected, "{case}");
+    }
 }

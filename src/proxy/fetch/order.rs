@@ -1,0 +1,137 @@
+//! What a fetch must know; it outlives the request that gave it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::header::{
+    ACCEPT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    RANGE,
+};
+use http::{HeaderMap, HeaderName, Method};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{ErrorType, OkOrErr, Result};
+
+use super::Shared;
+use crate::cache::conditional::validators;
+use crate::cache::entry::Entry;
+use crate::cache::merge::Update;
+use crate::cache::{Rule, policy};
+use crate::config::Snapshot;
+use crate::proxy::admit::host;
+use crate::proxy::ctx::Ctx;
+use crate::proxy::upstream;
+
+/// What the client has, or wants of it, is not what the cache has: the app is asked for the whole.
+const OF_THE_CLIENT: [HeaderName; 6] = [
+    IF_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_NONE_MATCH,
+    IF_RANGE,
+    IF_UNMODIFIED_SINCE,
+    RANGE,
+];
+
+/// Everything that a fetch must know.
+pub(super) struct Order {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// Where to ask, in this order.
+    pub(super) peers: Vec<HttpPeer>,
+    /// The head for the app.
+    pub(super) request: Box<RequestHeader>,
+    /// The stored answer whose validators that head carries.
+    pub(super) validates: Option<Arc<Entry>>,
+    /// The client's head, by which the answer is judged.
+    headers: HeaderMap,
+    scheme: &'static str,
+    host: String,
+    pub(super) rule: Rule,
+    /// The purge sequence that holds before the app is asked.
+    pub(super) sequence: u64,
+}
+
+impl Order {
+    /// Describes the fetch that this request would begin. The app is asked whether `stored` still
+    /// holds, where that has something to ask by.
+    pub(super) async fn new(
+        shared: &Arc<Shared>,
+        session: &Session,
+        ctx: &mut Ctx,
+        stored: Option<&Arc<Entry>>,
+    ) -> Result<Self> {
+        let peers = upstream::peers(shared, ctx).await?;
+        let client = session.req_header();
+        let mut request = client.clone();
+        request.set_method(Method::GET);
+        upstream::strip_request(&mut request);
+        let mut headers = client.headers.clone();
+        for name in &OF_THE_CLIENT {
+            request.remove_header(name);
+            headers.remove(name);
+        }
+        upstream::drop_unkeyed(session, &mut request, ctx);
+        upstream::request_head(session, &mut request, ctx)?;
+        // The fetch has bounds of its own.
+        ctx.wait_until(None);
+        request.set_version(http::Version::HTTP_11);
+        let admitted = ctx
+            .admitted
+            .as_ref()
+            .or_err(ErrorType::InternalError, "not admitted")?;
+        if admitted.compression && ctx.snapshot.compression.enabled {
+            // One uncoded body is stored for everybody, and coded here.
+            request.remove_header(&ACCEPT_ENCODING);
+        }
+        let validators = stored.map(|entry| validators(entry)).unwrap_or_default();
+        let validates = stored.filter(|_| !validators.is_empty()).cloned();
+        for (name, value) in validators {
+            request.insert_header(name, value)?;
+        }
+        Ok(Self {
+            snapshot: ctx.snapshot.clone(),
+            peers,
+            request: Box::new(request),
+            validates,
+            headers,
+            scheme: ctx.scheme(),
+            host: host(client).to_owned(),
+            rule: admitted.rule.clone(),
+            sequence: admitted.sequence,
+        })
+    }
+
+    /// The same for the whole answer, whatever is stored.
+    pub(super) fn unconditional(&mut self) {
+        self.validates = None;
+        for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE] {
+            self.request.remove_header(&name);
+        }
+    }
+
+    /// The client's request as the pure layer sees it.
+    pub(super) fn policy_request(&self) -> policy::Request<'_> {
+        policy::Request {
+            method: &Method::GET,
+            headers: &self.headers,
+            has_body: false,
+            scheme: self.scheme,
+            host: &self.host,
+        }
+    }
+
+    /// What a 304 says about a stored answer.
+    pub(super) fn update<'a>(
+        &self,
+        response: &'a ResponseHeader,
+        received_at: SystemTime,
+        delay: Duration,
+    ) -> Update<'a> {
+        Update {
+            headers: &response.headers,
+            received_at,
+            delay,
+            sequence: self.sequence,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Looking into the cache: the key, what is stored under it, and whether it may be the answer.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::Method;
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
+
+use super::admit::{host, peer_ip, policy_request};
+use super::ctx::Ctx;
+use super::{Shared, fetch, respond};
+use crate::cache::entry::Entry;
+use crate::cache::key::Key;
+use crate::cache::policy;
+use crate::cache::reuse::{Reuse, Terms, reuse};
+use crate::cache::status::Outcome;
+use crate::config::Mode;
+use crate::reason::Reason;
+
+/// Looks into the cache; answers from it, or from a fetch, when it may.
+pub(super) async fn look_up(
+    shared: &Arc<Shared>,
+    session: &mut Session,
+    ctx: &mut Ctx,
+) -> Result<bool> {
+    let key = match bypass(session, ctx) {
+        Ok(()) => key(session.req_header(), ctx),
+        Err(reason) => {
+            ctx.outcome = Outcome::Bypass(reason);
+            return Ok(false);
+        }
+    };
+    if let Some(admitted) = &mut ctx.admitted {
+        // Read before the app is asked: a purge from now on must win over what it answers.
+        admitted.sequence = shared.generations.sequence();
+    }
+    let (stored, found) = match find(shared, session, ctx, &key) {
+        Found::Nothing => (None, None),
+        Found::Otherwise => (None, Some(Reason::VaryMiss)),
+        Found::Entry(entry) => {
+            let decision = judge(shared, session, ctx, &key, &entry, SystemTime::now());
+            if serve(shared, session, ctx, &key, &entry, decision).await? {
+                return Ok(true);
+            }
+            let (stored, found) = unusable(shared, &key, entry, decision);
+            (stored, Some(found))
+        }
+    };
+    ctx.outcome = Outcome::miss(found);
+    if let Err(reason) = policy::forward(&policy_request(session, ctx)) {
+        ctx.failure = Some(reason);
+        ctx.outcome = Outcome::Refused(reason);
+        return Error::e_explain(ErrorType::HTTPStatus(504), reason.text());
+    }
+    if let Err(reason) = policy::fills(&policy_request(session, ctx)) {
+        // A part is cut from the whole where that is on its way anyway, or has been stored before.
+        let whole = reason == Reason::RequestRange
+            && (stored.is_some() || fetch::is_under_way(shared, session, ctx, &key));
+        if !whole {
+            ctx.outcome.goes_past(reason);
+            return Ok(false);
+        }
+    }
+    if session.req_header().method != Method::GET {
+        return Ok(false);
+    }
+    // Who asks for what is newer than the stored answer must not get what was asked for earlier.
+    let alone = found.is_some_and(|reason| {
+        !matches!(
+            reason,
+            Reason::Expired | Reason::Purged | Reason::VaryMiss | Reason::RequestMaxStale
+        )
+    });
+    fetch::answer(shared, session, ctx, &key, stored, alone).await
+}
+
+/// What is stored under a key, as far as `Vary` is concerned (RFC 9111 §4.1).
+enum Found {
+    Nothing,
+    /// Variants for other requests.
+    Otherwise,
+    Entry(Arc<Entry>),
+}
+
+fn find(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key) -> Found {
+    let Some(object) = shared.memory.get(key) else {
+        return Found::Nothing;
+    };
+    match object.select(&policy_request(session, ctx)) {
+        Some(entry) => Found::Entry(entry.clone()),
+        None => Found::Otherwise,
+    }
+}
+
+/// The stored answer for this request, fresh or not.
+pub(super) fn stored(
+    shared: &Shared,
+    session: &Session,
+    ctx: &Ctx,
+    key: &Key,
+) -> Option<Arc<Entry>> {
+    match find(shared, session, ctx, key) {
+        Found::Entry(entry) => Some(entry),
+        Found::Nothing | Found::Otherwise => None,
+    }
+}
+
+/// Answers with what is stored, when it may be given as it is.
+async fn serve(
+    shared: &Arc<Shared>,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    key: &Key,
+    entry: &Arc<Entry>,
+    decision: Reuse,
+) -> Result<bool> {
+    let age = match decision {
+        Reuse::Serve { age, ttl } => {
+            ctx.outcome = Outcome::hit(ttl);
+            age
+        }
+        Reuse::Stale {
+            age,
+            over,
+            refresh,
+            why,
+        } => {
+            // Stale while it is revalidated, not stale for ever.
+            if refresh && !fetch::refresh(shared, session, ctx, key, entry).await? {
+                return Ok(false);
+            }
+            ctx.outcome = Outcome::stale(over, why);
+            age
+        }
+        Reuse::Validate(_) | Reuse::Miss(_) => return Ok(false),
+    };
+    respond::from_cache(shared, session, ctx, key, entry, age).await?;
+    Ok(true)
+}
+
+/// Why a stored answer was not given, and whether the app can be asked if it still holds.
+fn unusable(
+    shared: &Shared,
+    key: &Key,
+    entry: Arc<Entry>,
+    decision: Reuse,
+) -> (Option<Arc<Entry>>, Reason) {
+    match decision {
+        Reuse::Validate(Reason::Purged) if shared.generations.is_hard(key, &entry) => {
+            shared.memory.remove_entry(key, &entry);
+            (None, Reason::Purged)
+        }
+        Reuse::Validate(reason) => (Some(entry), reason),
+        Reuse::Miss(reason) => (None, reason),
+        Reuse::Serve { .. } | Reuse::Stale { .. } => (Some(entry), Reason::Expired),
+    }
+}
+
+/// Whether what is stored, or about to be, may be the answer.
+pub(super) fn judge(
+    shared: &Shared,
+    session: &Session,
+    ctx: &Ctx,
+    key: &Key,
+    entry: &Entry,
+    now: SystemTime,
+) -> Reuse {
+    match terms(shared, ctx, key, entry) {
+        Some(terms) => reuse(entry, &policy_request(session, ctx), &terms, now),
+        None => Reuse::Miss(Reason::Internal),
+    }
+}
+
+/// What holds for a stored answer at this moment.
+pub(super) fn terms<'a>(
+    shared: &Shared,
+    ctx: &'a Ctx,
+    key: &Key,
+    entry: &Entry,
+) -> Option<Terms<'a>> {
+    let rule = &ctx.admitted.as_ref()?.rule;
+    let purge = shared.generations.judge(key, entry);
+    Some(Terms::of(&ctx.snapshot.cache, rule, entry, purge))
+}
+
+/// Why this request goes past the cache, if it does.
+fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
+    let snapshot = &ctx.snapshot;
+    let Some(admitted) = &ctx.admitted else {
+        return Err(Reason::Internal);
+    };
+    if snapshot.mode == Mode::Off {
+        return Err(Reason::CacheOff);
+    }
+    // Paths that differ in bytes that are not UTF-8 look alike in `uri`, hence in the key.
+    if !session.req_header().raw_path_is_utf8() {
+        return Err(Reason::RequestTarget);
+    }
+    if admitted.ambiguous && snapshot.cache.enabled {
+        return Err(Reason::RouteAmbiguous);
+    }
+    let has_body = !session.is_body_empty();
+    let request = policy::Request {
+        has_body,
+        ..policy_request(session, ctx)
+    };
+    policy::lookup(&request, &snapshot.cache, &admitted.rule)?;
+    // The key is that of the URL alone. What a trusted proxy says besides is nothing to be dropped:
+    // the app builds its links with it.
+    let parts = policy::key_parts(&request, &snapshot.cache, &admitted.rule);
+    let trusted = snapshot.client_ip.is_trusted(peer_ip(session));
+    if !parts.is_empty() || trusted && !policy::unkeyed(&request, &snapshot.cache).is_empty() {
+        return Err(Reason::UnkeyedHeader);
+    }
+    Ok(())
+}
+
+/// The key under which the answer to the request is stored.
+pub(super) fn key(request: &RequestHeader, ctx: &Ctx) -> Key {
+    let uri = &request.uri;
+    Key::new(
+        ctx.scheme(),
+        host(request),
+        uri.path(),
+        uri.query(),
+        &ctx.snapshot.cache.query,
+    )
+}
