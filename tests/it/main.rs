@@ -27,5 +27,6 @@ mod selfcheck;
 mod stampede;
 mod starlette;
 mod streaming;
+mod validation;
 mod variants;
 mod websocket;

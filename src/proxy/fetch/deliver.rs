@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderName, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::oneshot;
 
-use super::Shared;
 use super::exchange::{Exchange, Handed};
 use super::flight::{Answer, Ended, Failure, Head, Piece, Reader};
+use super::{Fetched, Shared};
 use crate::cache::conditional::not_modified;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
@@ -37,7 +37,7 @@ pub(super) async fn lead(
     key: &Key,
     reader: Reader,
     mut handed: oneshot::Receiver<Handed>,
-) -> Result<bool> {
+) -> Result<Fetched> {
     match head(session, ctx, &reader).await? {
         Head::Shared(answer) => {
             share(shared, session, ctx, key, &reader, &answer, true).await?;
@@ -55,21 +55,11 @@ pub(super) async fn lead(
                 ctx.outcome.goes_past(why);
                 respond::stored(shared, session, ctx, key, &entry, *response).await?;
             }
-            Err(_) => return Ok(false),
+            Err(_) => return Ok(Fetched::Unsuited),
         },
         Head::Failed(failure) => fail(shared, session, ctx, key, failure).await?,
     }
-    Ok(true)
-}
-
-/// What became of a client that found the fetch under way.
-pub(super) enum Followed {
-    /// It has its answer.
-    Answered,
-    /// The answer is not for it.
-    Unsuited,
-    /// The answer depends on these request fields, in which this client differs.
-    Varies(Vec<HeaderName>),
+    Ok(Fetched::Answered)
 }
 
 /// Answers a client that found the fetch under way.
@@ -79,17 +69,17 @@ pub(super) async fn follow(
     ctx: &mut Ctx,
     key: &Key,
     reader: Reader,
-) -> Result<Followed> {
+) -> Result<Fetched> {
     let answered = match head(session, ctx, &reader).await? {
         Head::Shared(answer) => match suits(shared, session, ctx, key, &answer.entry) {
-            Followed::Answered => {
+            Fetched::Answered => {
                 share(shared, session, ctx, key, &reader, &answer, false).await?;
                 true
             }
             unsuited => return Ok(unsuited),
         },
         Head::Validated(entry) => match suits(shared, session, ctx, key, &entry) {
-            Followed::Answered => {
+            Fetched::Answered => {
                 validated(shared, session, ctx, key, &entry, true).await?;
                 true
             }
@@ -105,20 +95,20 @@ pub(super) async fn follow(
         }
     };
     Ok(match answered {
-        true => Followed::Answered,
-        false => Followed::Unsuited,
+        true => Fetched::Answered,
+        false => Fetched::Unsuited,
     })
 }
 
 /// Whether this client may have what another one asked for.
-fn suits(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key, entry: &Entry) -> Followed {
+fn suits(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key, entry: &Entry) -> Fetched {
     if !vary::matches(&entry.selecting, &session.req_header().headers) {
         let fields = entry.selecting.iter();
-        return Followed::Varies(fields.map(|field| field.name.clone()).collect());
+        return Fetched::Again(fields.map(|field| field.name.clone()).collect());
     }
     match judge(shared, session, ctx, key, entry, SystemTime::now()) {
-        Reuse::Serve { .. } => Followed::Answered,
-        _ => Followed::Unsuited,
+        Reuse::Serve { .. } => Fetched::Answered,
+        _ => Fetched::Unsuited,
     }
 }
 
