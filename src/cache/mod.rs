@@ -33,6 +33,6 @@ pub mod vary;
 pub(crate) mod testing;
 
 pub use settings::{
-    Authorization, RequestCookies, Rule, Safety, SetCookie, Settings, Stale, StatusRule,
-    UnkeyedHeaders,
+    Authorization, RefreshAhead, RequestCookies, Rule, Safety, SetCookie, Settings, Stale,
+    StatusRule, UnkeyedHeaders,
 };

@@ -147,6 +147,14 @@ async fn serve(
 ) -> Result<bool> {
     let age = match decision {
         Reuse::Serve { age, ttl } => {
+            let hits = entry.uses.count();
+            let ahead = ctx.snapshot.cache.refresh_ahead;
+            // Once for each entry: should the app fail, its end is early enough to ask again.
+            if ahead.is_some_and(|ahead| ahead.is_due(age, age.saturating_add(ttl), hits))
+                && entry.uses.claim()
+            {
+                fetch::refresh(shared, session, ctx, key, entry).await;
+            }
             ctx.outcome = Outcome::hit(ttl);
             age
         }
@@ -157,7 +165,7 @@ async fn serve(
             why,
         } => {
             // Stale while it is revalidated, not stale for ever.
-            if refresh && !fetch::refresh(shared, session, ctx, key, entry).await? {
+            if refresh && !fetch::refresh(shared, session, ctx, key, entry).await {
                 return Ok(false);
             }
             ctx.outcome = Outcome::stale(over, why);

@@ -54,8 +54,11 @@ pub(super) fn sign(
     label(response, ctx)
 }
 
-/// `Via`, the correlation id and `Cache-Status`.
+/// The app's `Date`, `Via`, the correlation id and `Cache-Status`.
 pub(super) fn label(response: &mut ResponseHeader, ctx: &Ctx) -> Result<()> {
+    if let Some(next) = &ctx.date {
+        next.set(response.headers.get(header::DATE));
+    }
     response.append_header(header::VIA, via(Version::HTTP_11))?;
     let observability = &ctx.snapshot.observability;
     if let Some(admitted) = &ctx.admitted {

@@ -203,6 +203,7 @@ impl Check<'_> {
             },
             heuristic: None,
             ttl_jitter: 0.0,
+            refresh_ahead: None,
             control_headers: CONTROL_HEADERS.map(HeaderName::from_static).to_vec(),
             safety: cache::Safety::default(),
             vary: cache::vary::Settings::default(),

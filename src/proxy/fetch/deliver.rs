@@ -11,7 +11,7 @@ use pingora::{Error, ErrorType, Result};
 use tokio::sync::oneshot;
 
 use super::exchange::{Exchange, Handed};
-use super::flight::{Answer, Ended, Failure, Head, Piece, Reader};
+use super::flight::{Answer, Ended, Failure, Head, Heard, Piece, Reader};
 use super::{Fetched, Shared};
 use crate::cache::conditional::not_modified;
 use crate::cache::entry::Entry;
@@ -132,7 +132,7 @@ async fn validated(
 
 /// The app failed: a stored answer is given although it is stale, where that is allowed (RFC 5861
 /// §4). `false`: there is none.
-async fn rescue(
+pub(super) async fn rescue(
     shared: &Shared,
     session: &mut Session,
     ctx: &mut Ctx,
@@ -159,12 +159,26 @@ async fn rescue(
     Ok(true)
 }
 
-/// Waits for the head of the answer, as long as the client does.
+/// Waits for the head of the answer, as long as the client does, and passes on what comes before it
+/// (RFC 9110 §15.2).
 async fn head(session: &mut Session, ctx: &mut Ctx, reader: &Reader) -> Result<Head> {
-    tokio::select! {
-        biased;
-        head = reader.head() => Ok(head),
-        error = gone(session, ctx) => Err(error),
+    let mut heard = 0;
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = reader.hear(heard) => next,
+            error = gone(session, ctx) => return Err(error),
+        };
+        match next {
+            Heard::Head(head) => return Ok(head),
+            Heard::Interim(interim) => {
+                heard += 1;
+                // Who speaks HTTP/1.0 would take it for the final answer.
+                if is_http11_or_later(session.req_header()) {
+                    session.write_response_header(interim, false).await?;
+                }
+            }
+        }
     }
 }
 
@@ -196,6 +210,10 @@ async fn share(
         (*stored, *collapsed) = (true, !leads);
     }
     let mut response = answer.response.clone();
+    if !leads {
+        // With `set_cookie: strip` the answer is shared; its cookie is for the one who asked.
+        response.remove_header(&header::SET_COOKIE);
+    }
     if not_modified(&answer.entry, &policy_request(session, ctx)) {
         compression::vary_if_coded(session, &mut response, ctx)?;
         return respond::unmodified(shared, session, response, ctx).await;

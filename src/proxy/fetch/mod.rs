@@ -247,7 +247,15 @@ pub(super) async fn answer(
         ctx.outcome.goes_past(why);
         return Ok(Fetched::Unsuited);
     }
-    let order = Order::new(shared, session, ctx, wanted.stored.as_ref()).await?;
+    let order = match Order::new(shared, session, ctx, wanted.stored.as_ref()).await {
+        Ok(order) => order,
+        // The app has no address: one more way in which it fails.
+        Err(e) if deliver::rescue(shared, session, ctx, key, None).await? => {
+            log::debug!("answered from the cache: {e}");
+            return Ok(Fetched::Answered);
+        }
+        Err(e) => return Err(e),
+    };
     let seen = (!wanted.alone).then_some(wanted.object.as_ref());
     match shared.fetches.join(shared, queue, seen, order) {
         Part::Leads(reader, handed) => {
@@ -267,19 +275,21 @@ pub(super) async fn refresh(
     ctx: &mut Ctx,
     key: &Key,
     stored: &Arc<Entry>,
-) -> Result<bool> {
+) -> bool {
     let object = shared.memory.get(key);
     let queue = queue(session, ctx, key, &vary_fields(object.as_deref(), &[]));
     if shared.fetches.flights().contains_key(&queue) {
-        return Ok(true);
+        return true;
     }
     if shared.fetches.passes(&queue, Instant::now()).is_some() {
-        return Ok(false);
+        return false;
     }
-    let order = Order::new(shared, session, ctx, Some(stored)).await?;
+    let Ok(order) = Order::new(shared, session, ctx, Some(stored)).await else {
+        return false;
+    };
     let seen = Some(object.as_ref());
     let part = shared.fetches.join(shared, queue, seen, order);
-    Ok(!matches!(part, Part::Passes))
+    !matches!(part, Part::Passes)
 }
 
 /// Whether somebody is fetching what the request asks for.
