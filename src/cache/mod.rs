@@ -24,6 +24,7 @@ pub mod object;
 pub mod policy;
 pub mod range;
 pub mod reuse;
+pub mod search;
 pub mod settings;
 pub mod status;
 pub mod tags;
