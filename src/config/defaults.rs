@@ -1,8 +1,10 @@
 //! The defaults of the model, each written once.
 
+use std::collections::BTreeMap;
+
 use super::model::*;
 use super::shape::{Many, Short};
-use super::units::{Period, Size, Switch};
+use super::units::{Period, Ratio, Size, Switch};
 
 impl Default for Listen {
     fn default() -> Self {
@@ -61,9 +63,23 @@ impl Default for Cache {
             enabled: Switch(true),
             default_ttl: Period::secs(0),
             max_ttl: Period::secs(30 * 86_400),
+            heuristic: Heuristic(None),
+            status_ttl: BTreeMap::new(),
+            stale: Stale::default(),
+            ttl_jitter: Ratio::percent(0),
             max_object_size: Size::mib(8),
             memory: Memory::default(),
             key: Key::default(),
+        }
+    }
+}
+
+impl Default for Stale {
+    fn default() -> Self {
+        Self {
+            while_revalidate: Period::secs(10),
+            if_error: Period::secs(10 * 60),
+            after_soft_purge: Period::secs(60 * 60),
         }
     }
 }
