@@ -6,6 +6,10 @@ use super::model::*;
 use super::shape::{Many, Short};
 use super::units::{Period, Ratio, Size, Switch};
 
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
 impl Default for Listen {
     fn default() -> Self {
         let entry = ListenEntry {
@@ -68,6 +72,16 @@ impl Default for Cache {
             stale: Stale::default(),
             ttl_jitter: Ratio::percent(0),
             max_object_size: Size::mib(8),
+            control_headers: names(&["Vestibule-Cache-Control", "Surrogate-Control"]),
+            tag_headers: names(&[
+                "Cache-Tag",
+                "Surrogate-Key",
+                "xkey",
+                "X-Cache-Tags",
+                "Cache-Groups",
+            ]),
+            strip_tag_headers: Switch(true),
+            tags: Tags::default(),
             memory: Memory::default(),
             key: Key::default(),
         }
@@ -84,6 +98,15 @@ impl Default for Stale {
     }
 }
 
+impl Default for Tags {
+    fn default() -> Self {
+        Self {
+            max: 1000,
+            max_bytes: Size::kib(64),
+        }
+    }
+}
+
 impl Default for Memory {
     fn default() -> Self {
         Self {
@@ -94,12 +117,9 @@ impl Default for Memory {
 
 impl Default for Query {
     fn default() -> Self {
-        let ignore = ["utm_*", "fbclid", "gclid", "msclkid"]
-            .map(str::to_owned)
-            .to_vec();
         Self {
             sort: Switch(true),
-            ignore,
+            ignore: names(&["utm_*", "fbclid", "gclid", "msclkid"]),
             only: None,
         }
     }
@@ -107,23 +127,22 @@ impl Default for Query {
 
 impl Default for Compression {
     fn default() -> Self {
-        let types = [
-            "text/*",
-            "application/json",
-            "application/*+json",
-            "application/javascript",
-            "application/xml",
-            "application/*+xml",
-            "image/svg+xml",
-            "application/wasm",
-            "font/ttf",
-            "font/otf",
-        ];
         Self {
             enabled: Switch(true),
             algorithms: vec![Algorithm::Br, Algorithm::Gzip],
             min_size: Size::kib(1),
-            types: types.map(str::to_owned).to_vec(),
+            types: names(&[
+                "text/*",
+                "application/json",
+                "application/*+json",
+                "application/javascript",
+                "application/xml",
+                "application/*+xml",
+                "image/svg+xml",
+                "application/wasm",
+                "font/ttf",
+                "font/otf",
+            ]),
             levels: Levels::default(),
         }
     }

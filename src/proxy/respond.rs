@@ -54,8 +54,15 @@ pub(super) fn sign(
     label(response, ctx)
 }
 
-/// `Via`, the correlation id and `Cache-Status`.
+/// `Via`, the correlation id and `Cache-Status`; no tags.
 pub(super) fn label(response: &mut ResponseHeader, ctx: &Ctx) -> Result<()> {
+    let tags = &ctx.snapshot.cache.tags;
+    // They are for the cache that purges by them. Stored heads keep them for that.
+    if tags.strip && ctx.may_cache() {
+        for field in &tags.fields {
+            response.remove_header(field);
+        }
+    }
     response.append_header(header::VIA, via(Version::HTTP_11))?;
     let observability = &ctx.snapshot.observability;
     if let Some(admitted) = &ctx.admitted {

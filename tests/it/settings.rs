@@ -1,7 +1,7 @@
 //! The keys of `cache` as they work: lifetimes and stale windows that the file gives to answers which
 //! say nothing themselves.
 
-use crate::support::{Origin, PATIENCE, Reply, Response, Sidecar, eventually};
+use crate::support::{Origin, PATIENCE, Reply, Request, Response, Sidecar, eventually};
 use std::collections::BTreeSet;
 
 /// The `ttl` that a hit tells.
@@ -103,7 +103,7 @@ async fn lifetimes_can_end_apart() {
     let mut seen = BTreeSet::new();
     let mut connection = sidecar.connect().await;
     for n in 0..20 {
-        let request = crate::support::Request::get(&format!("/{n}"));
+        let request = Request::get(&format!("/{n}"));
         connection.ask(&request).await;
         let hit = connection.ask(&request).await;
         let ttl = ttl(&hit).expect("a hit");
@@ -187,4 +187,148 @@ async fn an_error_takes_the_place_of_what_cannot_rescue_any_more() {
     let kept = sidecar.get("/").await;
     assert_eq!((kept.status, kept.is_hit()), (503, true), "{kept:?}");
     assert_eq!(origin.requests(), asked);
+}
+
+/// RFC 9213 §2.2: the first of the list that is there counts, and it may be any.
+#[tokio::test]
+async fn the_file_says_which_headers_stand_for_cache_control() {
+    let origin = Origin::start(|asked| {
+        let says = [
+            ("/ours", "CDN-Cache-Control", "max-age=60"),
+            ("/ours-too", "X-Own", "max-age=60"),
+            ("/not-ours", "Surrogate-Control", "max-age=60"),
+        ];
+        let of_path = says.iter().filter(|(path, ..)| *path == asked.path());
+        let reply = Reply::ok("x").header("Cache-Control", "no-store");
+        of_path.fold(reply, |reply, (_, name, value)| reply.header(name, value))
+    })
+    .await;
+    let yaml = "cache: {control_headers: [CDN-Cache-Control, X-Own]}";
+    let sidecar = Sidecar::with(yaml).origin(&origin).start().await;
+    for (target, kept) in [("/ours", true), ("/ours-too", true), ("/not-ours", false)] {
+        let first = sidecar.get(target).await;
+        assert_eq!(sidecar.get(target).await.is_hit(), kept, "{target}");
+        // The next cache reads it too.
+        let shown = first.header("cdn-cache-control").is_some();
+        assert_eq!(shown, target == "/ours", "{target}");
+    }
+}
+
+#[tokio::test]
+async fn tags_are_read_from_the_headers_of_the_list_within_bounds() {
+    let origin = Origin::start(|asked| {
+        let reply = Reply::cacheable("x");
+        match asked.path() {
+            "/own" => reply.header("X-Own-Tags", "a b,c"),
+            "/unread" => reply.header("Cache-Tag", "c"),
+            "/many" => reply.header("X-Own-Tags", "1,2,3,4"),
+            _ => reply.header("X-Own-Tags", "longer than"),
+        }
+    })
+    .await;
+    let yaml = "cache: {tag_headers: [X-Own-Tags], tags: {max: 3, max_bytes: 10}}";
+    let sidecar = Sidecar::with(yaml).origin(&origin).start().await;
+    let targets = ["/own", "/unread", "/many", "/long"];
+    for (target, kept) in targets.into_iter().zip([true, true, false, false]) {
+        let first = sidecar.get(target).await;
+        assert_eq!(first.was_stored(), kept, "{target}: {first:?}");
+        let bounded = first.cache_status().contains("TOO_MANY_TAGS");
+        assert_eq!(bounded, !kept, "{target}: {first:?}");
+    }
+    sidecar.purge(serde_json::json!({"tags": ["c"]})).await;
+    assert!(!sidecar.get("/own").await.is_hit());
+    assert!(sidecar.get("/unread").await.is_hit());
+    sidecar.purge(serde_json::json!({"tags": ["a b"]})).await;
+    assert!(!sidecar.get("/own").await.is_hit());
+}
+
+const TAGS: [(&str, &str); 5] = [
+    ("Cache-Tag", "a"),
+    ("Surrogate-Key", "b"),
+    ("xkey", "c"),
+    ("X-Cache-Tags", "d"),
+    ("Cache-Groups", "\"e\""),
+];
+
+/// An app that tags everything.
+async fn tagging() -> Origin {
+    Origin::start(|asked| {
+        let reply = match (asked.path(), asked.header("If-None-Match")) {
+            ("/validated", Some(_)) => Reply::status(304).header("Cache-Control", "no-cache"),
+            ("/validated", None) => Reply::ok("text").header("Cache-Control", "no-cache"),
+            ("/private", _) => Reply::ok("text").header("Cache-Control", "private"),
+            ("/chunked", _) => Reply::chunked()
+                .body("text")
+                .header("Cache-Control", "max-age=60"),
+            ("/broken", _) => Reply::status(503).body("text"),
+            _ => Reply::cacheable("text"),
+        };
+        let reply = reply.header("ETag", "\"1\"");
+        TAGS.iter()
+            .fold(reply, |reply, (name, value)| reply.header(name, value))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn clients_see_no_tags_wherever_the_answer_comes_from() {
+    let origin = tagging().await;
+    let yaml = "routes: [{match: {path: /uncached}, cache: off}]";
+    let sidecar = Sidecar::with(yaml).origin(&origin).start().await;
+    let get = Request::get;
+    let past = || get("/page").header("X-Api-Key", "x");
+    let cases = [
+        ("fetched", get("/page"), 200),
+        ("hit", get("/page"), 200),
+        ("hit for HEAD", Request::head("/page"), 200),
+        ("304", get("/page").header("If-None-Match", "\"1\""), 304),
+        ("part", get("/page").header("Range", "bytes=1-2"), 206),
+        ("412", get("/page").header("If-Match", "\"2\""), 412),
+        ("past the cache", past(), 200),
+        ("not shared", get("/private"), 200),
+        ("not shared again", get("/private"), 200),
+        ("streamed", get("/chunked"), 200),
+        ("stored to be validated", get("/validated"), 200),
+        ("validated", get("/validated"), 200),
+        (
+            "part of what is not stored",
+            get("/new").header("Range", "bytes=1-2"),
+            200,
+        ),
+        ("HEAD of what is not stored", Request::head("/new"), 200),
+        ("write", Request::post("/page", "x"), 200),
+        ("error", get("/broken"), 503),
+        ("doubtful path", get("/%75ncached"), 200),
+    ];
+    let h2 = sidecar.h2c().await;
+    for (case, request, status) in cases {
+        let by_h2 = h2.ask(&request).await.unwrap();
+        let answer = sidecar.ask(&request).await;
+        assert_eq!((answer.status, by_h2.status), (status, status), "{case}");
+        for (name, _) in TAGS {
+            assert_eq!(answer.header(name), None, "{case}: {answer:?}");
+            assert_eq!(by_h2.header(name), None, "{case}: {by_h2:?}");
+        }
+    }
+    // They were read all the same.
+    assert!(sidecar.get("/chunked").await.is_hit());
+    sidecar.purge(serde_json::json!({"tags": ["e"]})).await;
+    assert!(!sidecar.get("/chunked").await.is_hit());
+    // Where nothing is cached they are none of our business.
+    let uncached = sidecar.get("/uncached").await;
+    assert_eq!(uncached.header("Cache-Tag"), Some("a"));
+}
+
+#[tokio::test]
+async fn tags_can_be_left_to_the_next_cache() {
+    for yaml in ["cache: {strip_tag_headers: off}", "mode: off", "cache: off"] {
+        let origin = tagging().await;
+        let sidecar = Sidecar::with(yaml).origin(&origin).start().await;
+        for _ in 0..2 {
+            let answer = sidecar.get("/page").await;
+            for (name, value) in TAGS {
+                assert_eq!(answer.header(name), Some(value), "{yaml}");
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::units::{Period, Ratio, Size, Switch};
+use crate::config::units::{Period, Ratio, Size, Switch, whole_number};
 
 /// What is stored and reused.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,14 @@ pub(in crate::config) struct Cache {
     pub(in crate::config) ttl_jitter: Ratio,
     /// Larger bodies are passed through and not stored.
     pub(in crate::config) max_object_size: Size,
+    /// Response headers that stand for Cache-Control here, the first one that is there (RFC 9213).
+    pub(in crate::config) control_headers: Vec<String>,
+    /// Response headers that hold tags: parted by spaces in Surrogate-Key, xkey and Cache-Tags, strings in Cache-Groups, else parted by commas.
+    pub(in crate::config) tag_headers: Vec<String>,
+    /// Clients do not get those headers, wherever the cache is on.
+    pub(in crate::config) strip_tag_headers: Switch,
+    /// How many tags an answer may have; with more it is not stored, because purges could not find it.
+    pub(in crate::config) tags: Tags,
     /// The tier in memory.
     pub(in crate::config) memory: Memory,
     /// What tells two requests apart.
@@ -48,6 +56,18 @@ pub(in crate::config) struct Stale {
     pub(in crate::config) if_error: Period,
     /// While one fetch renews it after a soft purge; 0s never. The same exceptions.
     pub(in crate::config) after_soft_purge: Period,
+}
+
+/// Bounds on the tags of an answer.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct Tags {
+    /// Their number.
+    #[schemars(range(min = 1, max = 10_000))]
+    #[serde(deserialize_with = "whole_number")]
+    pub(in crate::config) max: u64,
+    /// Their length, all together.
+    pub(in crate::config) max_bytes: Size,
 }
 
 /// The memory tier.

@@ -11,8 +11,11 @@ use crate::config::path::{KeyPath, Step};
 use crate::config::problem::brief;
 use crate::config::units::{Ratio, Size};
 
-/// `cache.control_headers`.
-const CONTROL_HEADERS: [&str; 2] = ["vestibule-cache-control", "surrogate-control"];
+/// Each is looked for in every answer.
+const HEADERS_MAX: usize = 32;
+
+/// No head that holds more tags gets here.
+const TAG_BYTES_MAX: Size = Size::mib(1);
 
 /// Of lifetimes that are cut by more nothing useful is left.
 const JITTER_MAX: Ratio = Ratio::percent(50);
@@ -57,8 +60,9 @@ impl Check<'_> {
             object_bytes_max: cache.max_object_size.0,
             memory_bytes: cache.memory.size.0,
             query: self.query(&cache.key.query),
+            control_headers: self.control_headers(&cache.control_headers),
+            tags: self.tag_settings(cache),
             // These have no key in the file yet.
-            control_headers: CONTROL_HEADERS.map(HeaderName::from_static).to_vec(),
             safety: cache::Safety::default(),
             vary: cache::vary::Settings::default(),
         }
@@ -81,6 +85,49 @@ impl Check<'_> {
             }
         }
         rules
+    }
+
+    fn control_headers(&mut self, texts: &[String]) -> Vec<HeaderName> {
+        let path = KeyPath::of("cache.control_headers");
+        let names = self.few_headers(&path, texts);
+        if let Some(nth) = texts
+            .iter()
+            .position(|text| text.eq_ignore_ascii_case("cache-control"))
+        {
+            let path = self.element(&path, nth);
+            self.fail(
+                &path,
+                "is what these headers stand for; it counts where none of them is there",
+            );
+        }
+        names
+    }
+
+    fn tag_settings(&mut self, cache: &model::Cache) -> cache::tags::Settings {
+        let (max, bytes) = (cache.tags.max, cache.tags.max_bytes);
+        if bytes.0 == 0 || bytes > TAG_BYTES_MAX {
+            let message = format!("expected a size from 1 to {TAG_BYTES_MAX}, found {bytes}");
+            self.fail(&KeyPath::of("cache.tags.max_bytes"), message);
+        }
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        cache::tags::Settings {
+            fields: self.few_headers(&KeyPath::of("cache.tag_headers"), &cache.tag_headers),
+            strip: cache.strip_tag_headers.0,
+            count_max: count(self.within("cache.tags.max", max, 1, 10_000)),
+            bytes_max: count(bytes.0),
+        }
+    }
+
+    fn few_headers(&mut self, path: &KeyPath, texts: &[String]) -> Vec<HeaderName> {
+        if texts.len() > HEADERS_MAX {
+            let message = format!(
+                "{} headers are too many; the most is {HEADERS_MAX}",
+                texts.len()
+            );
+            self.fail(path, message);
+            return Vec::new();
+        }
+        self.header_names(path, texts)
     }
 
     fn ttl_order(&mut self, cache: &model::Cache) {

@@ -154,13 +154,30 @@ impl Check<'_> {
     }
 
     fn header(&mut self, path: &str, text: &str) -> HeaderName {
-        HeaderName::from_bytes(text.as_bytes()).unwrap_or_else(|_| {
-            self.fail(
-                &KeyPath::of(path),
-                format!("`{}` is not a header name", brief(text)),
-            );
-            http::header::HOST
-        })
+        let path = KeyPath::of(path);
+        let name = self.header_name(&path, text);
+        name.unwrap_or(http::header::HOST)
+    }
+
+    fn header_name(&mut self, path: &KeyPath, text: &str) -> Option<HeaderName> {
+        let name = HeaderName::from_bytes(text.as_bytes()).ok();
+        if name.is_none() {
+            self.fail(path, format!("`{}` is not a header name", brief(text)));
+        }
+        name
+    }
+
+    /// Header names of which none comes twice.
+    fn header_names(&mut self, path: &KeyPath, texts: &[String]) -> Vec<HeaderName> {
+        let mut names = Vec::with_capacity(texts.len());
+        for (nth, text) in texts.iter().enumerate() {
+            let path = self.element(path, nth);
+            match self.header_name(&path, text) {
+                Some(name) if names.contains(&name) => self.fail(&path, "is listed twice"),
+                name => names.extend(name),
+            }
+        }
+        names
     }
 
     fn compression(&mut self, compression: &model::Compression) -> compress::Settings {

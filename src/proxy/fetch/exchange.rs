@@ -182,7 +182,7 @@ fn judge(landing: &Landing, order: &Order, asked: &Asked) -> Result<Entry, Reaso
             freshness,
             received_at: now,
             sequence: order.sequence,
-            tags: tags::collect(headers, &rule.tags)?,
+            tags: tags::collect(&settings.tags, headers, &rule.tags)?,
             selecting: vary::select(headers, request.headers, &siblings, vary)?,
         },
     ))
