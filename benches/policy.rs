@@ -90,6 +90,7 @@ fn settings() -> Settings {
             HeaderName::from_static("vestibule-cache-control"),
             HeaderName::from_static("surrogate-control"),
         ],
+        tags: tags::Settings::default(),
         safety: Safety::default(),
         vary: vary::Settings::default(),
         object_bytes_max: 8 << 20,

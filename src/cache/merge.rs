@@ -106,7 +106,7 @@ pub fn freshen(
         freshness,
         received_at: now,
         sequence: update.sequence,
-        tags: tags::collect(headers, &rule.tags)?,
+        tags: tags::collect(&settings.tags, headers, &rule.tags)?,
         selecting: vary::select(headers, request.headers, siblings, &settings.vary)?,
     };
     Ok(entry.refreshed(key, fetched))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::key::QueryRule;
-use super::vary;
+use super::{tags, vary};
 
 /// What the `cache` section of the configuration says.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,8 @@ pub struct Settings {
     pub query: QueryRule,
     /// The target list of RFC 9213 §2.2, the most specific field first.
     pub control_headers: Vec<HeaderName>,
+    /// Which fields hold tags, and how many tags there may be.
+    pub tags: tags::Settings,
     /// What keeps answers of one user from another.
     pub safety: Safety,
     /// Which answers may vary by what.

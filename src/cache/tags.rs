@@ -15,10 +15,6 @@ use crate::reason::Reason;
 
 /// Number of slots; a power of two.
 pub const SLOTS: usize = 1 << 20;
-/// Most tags that one response may carry.
-pub const TAGS_MAX: usize = 1000;
-/// Most bytes that the tags of one response may take together.
-pub const TAG_BYTES_MAX: usize = 64 * 1024;
 
 /// A place in the table of purges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,64 +111,78 @@ pub fn slots_for(key: &Key, tags: &[Box<str>]) -> Box<[Slot]> {
 /// How a field writes its tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
-    /// Separated by commas: `Cache-Tag`, `X-Cache-Tags`.
+    /// Separated by commas: `Cache-Tag`, `X-Cache-Tags`, and all that are not named here.
     Commas,
-    /// Separated by spaces: `Surrogate-Key`, `xkey`.
+    /// Separated by spaces: `Surrogate-Key`, `xkey`, Drupal's `Cache-Tags`.
     Spaces,
     /// A Structured Field list of strings: `Cache-Groups` (RFC 9875).
     Strings,
 }
 
-/// The fields that are read where the configuration names none.
-pub const FIELDS: [HeaderName; 5] = [
-    HeaderName::from_static("cache-tag"),
-    HeaderName::from_static("surrogate-key"),
-    HeaderName::from_static("xkey"),
-    HeaderName::from_static("x-cache-tags"),
-    CACHE_GROUPS,
-];
+/// `cache.tag_headers` and `cache.tags`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The fields that are read.
+    pub fields: Vec<HeaderName>,
+    /// Clients do not get those fields.
+    pub strip: bool,
+    /// Most tags that one response may carry.
+    pub count_max: usize,
+    /// Most bytes that the tags of one response may take together.
+    pub bytes_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let fields = [
+            "cache-tag",
+            "surrogate-key",
+            "xkey",
+            "x-cache-tags",
+            CACHE_GROUPS,
+        ];
+        Self {
+            fields: fields.map(HeaderName::from_static).to_vec(),
+            strip: true,
+            count_max: 1000,
+            bytes_max: 64 * 1024,
+        }
+    }
+}
 
 /// RFC 9875 §2.
-const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+const CACHE_GROUPS: &str = "cache-groups";
 
 impl Dialect {
     fn of(field: &HeaderName) -> Self {
         match field.as_str() {
-            "surrogate-key" | "xkey" => Self::Spaces,
-            "cache-groups" => Self::Strings,
+            "surrogate-key" | "xkey" | "cache-tags" | "x-drupal-cache-tags" => Self::Spaces,
+            CACHE_GROUPS => Self::Strings,
             _ => Self::Commas,
         }
     }
 }
 
-/// The tags that a response carries in [`FIELDS`], each once, in the order of their first appearance.
+/// The tags that a response carries, each once, in the order of their first appearance.
 ///
 /// # Errors
-/// [`Reason::TooManyTags`] above [`TAGS_MAX`] or [`TAG_BYTES_MAX`]: storing it with some of its tags
-/// would make it unpurgeable by the others. [`Reason::InvalidTag`] when a tag is not UTF-8.
+/// As [`collect`], with the default bounds.
 pub fn from_headers(headers: &HeaderMap) -> Result<Vec<Box<str>>, Reason> {
-    collect(headers, &[])
+    collect(&Settings::default(), headers, &[])
 }
 
 /// As [`from_headers`], together with the tags of the route's rule.
 ///
 /// # Errors
-/// As [`from_headers`].
-pub fn collect(headers: &HeaderMap, rule: &[String]) -> Result<Vec<Box<str>>, Reason> {
-    collect_from(&FIELDS, headers, rule)
-}
-
-/// As [`collect`], from the given fields. Those that are not in [`FIELDS`] are read like `Cache-Tag`.
-///
-/// # Errors
-/// As [`from_headers`].
-pub fn collect_from(
-    fields: &[HeaderName],
+/// [`Reason::TooManyTags`] above the bounds: storing it with some of its tags would make it
+/// unpurgeable by the others. [`Reason::InvalidTag`] when a tag is not UTF-8.
+pub fn collect(
+    settings: &Settings,
     headers: &HeaderMap,
     rule: &[String],
 ) -> Result<Vec<Box<str>>, Reason> {
-    let mut tags = Collected::default();
-    for field in fields {
+    let mut tags = Collected::within(settings);
+    for field in &settings.fields {
         let lines = || headers.get_all(field).iter().map(|line| line.as_bytes());
         match Dialect::of(field) {
             Dialect::Commas => lines()
@@ -193,13 +203,22 @@ pub fn collect_from(
 }
 
 /// Tags within their bounds.
-#[derive(Default)]
 struct Collected {
     tags: Vec<Box<str>>,
-    bytes: usize,
+    /// How many more there may be.
+    count_left: usize,
+    bytes_left: usize,
 }
 
 impl Collected {
+    fn within(settings: &Settings) -> Self {
+        Self {
+            tags: Vec::new(),
+            count_left: settings.count_max,
+            bytes_left: settings.bytes_max,
+        }
+    }
+
     /// Takes a tag without the spaces around it.
     fn take(&mut self, tag: &[u8]) -> Result<(), Reason> {
         self.take_whole(tag.trim_ascii())
@@ -209,12 +228,13 @@ impl Collected {
         if tag.is_empty() {
             return Ok(());
         }
-        self.bytes += tag.len();
-        if self.tags.len() == TAGS_MAX || self.bytes > TAG_BYTES_MAX {
+        let left = (self.count_left.checked_sub(1)).zip(self.bytes_left.checked_sub(tag.len()));
+        let Some((count_left, bytes_left)) = left else {
             return Err(Reason::TooManyTags);
-        }
+        };
         let tag = std::str::from_utf8(tag).map_err(|_| Reason::InvalidTag)?;
         self.tags.push(tag.into());
+        (self.count_left, self.bytes_left) = (count_left, bytes_left);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::entry::{Entry, Fetched};
 use super::freshness::Freshness;
 use super::key::{Key, QueryRule};
 use super::policy::Request;
-use super::{Rule, Safety, Settings, Stale};
+use super::{Rule, Safety, Settings, Stale, tags};
 
 /// Field names and values as tests write them.
 pub(crate) type Fields = &'static [(&'static str, &'static str)];
@@ -69,6 +69,7 @@ pub(crate) fn settings() -> Settings {
             HeaderName::from_static("vestibule-cache-control"),
             HeaderName::from_static("surrogate-control"),
         ],
+        tags: tags::Settings::default(),
         safety: Safety::default(),
         vary: Default::default(),
     }

@@ -1,8 +1,14 @@
 //! The defaults of the model, each written once.
 
+use std::collections::BTreeMap;
+
 use super::model::*;
 use super::shape::{Many, Short};
-use super::units::{Period, Size, Switch};
+use super::units::{Period, Ratio, Size, Switch};
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
 
 impl Default for Listen {
     fn default() -> Self {
@@ -61,9 +67,42 @@ impl Default for Cache {
             enabled: Switch(true),
             default_ttl: Period::secs(0),
             max_ttl: Period::secs(30 * 86_400),
+            heuristic: Heuristic(None),
+            status_ttl: BTreeMap::new(),
+            stale: Stale::default(),
+            ttl_jitter: Ratio::percent(0),
             max_object_size: Size::mib(8),
+            control_headers: names(&["Vestibule-Cache-Control", "Surrogate-Control"]),
+            tag_headers: names(&[
+                "Cache-Tag",
+                "Surrogate-Key",
+                "xkey",
+                "X-Cache-Tags",
+                "Cache-Groups",
+            ]),
+            strip_tag_headers: Switch(true),
+            tags: Tags::default(),
             memory: Memory::default(),
             key: Key::default(),
+        }
+    }
+}
+
+impl Default for Stale {
+    fn default() -> Self {
+        Self {
+            while_revalidate: Period::secs(10),
+            if_error: Period::secs(10 * 60),
+            after_soft_purge: Period::secs(60 * 60),
+        }
+    }
+}
+
+impl Default for Tags {
+    fn default() -> Self {
+        Self {
+            max: 1000,
+            max_bytes: Size::kib(64),
         }
     }
 }
@@ -78,12 +117,9 @@ impl Default for Memory {
 
 impl Default for Query {
     fn default() -> Self {
-        let ignore = ["utm_*", "fbclid", "gclid", "msclkid"]
-            .map(str::to_owned)
-            .to_vec();
         Self {
             sort: Switch(true),
-            ignore,
+            ignore: names(&["utm_*", "fbclid", "gclid", "msclkid"]),
             only: None,
         }
     }
@@ -91,23 +127,22 @@ impl Default for Query {
 
 impl Default for Compression {
     fn default() -> Self {
-        let types = [
-            "text/*",
-            "application/json",
-            "application/*+json",
-            "application/javascript",
-            "application/xml",
-            "application/*+xml",
-            "image/svg+xml",
-            "application/wasm",
-            "font/ttf",
-            "font/otf",
-        ];
         Self {
             enabled: Switch(true),
             algorithms: vec![Algorithm::Br, Algorithm::Gzip],
             min_size: Size::kib(1),
-            types: types.map(str::to_owned).to_vec(),
+            types: names(&[
+                "text/*",
+                "application/json",
+                "application/*+json",
+                "application/javascript",
+                "application/xml",
+                "application/*+xml",
+                "image/svg+xml",
+                "application/wasm",
+                "font/ttf",
+                "font/otf",
+            ]),
             levels: Levels::default(),
         }
     }

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::shape::{Many, Short};
 use super::units::{Period, Secret, Size, Switch, whole_number};
 
+mod cache;
+
+pub(super) use cache::*;
+
 /// The whole file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -113,53 +117,6 @@ pub(super) enum Mode {
     #[default]
     On,
     Off,
-}
-
-/// What is stored and reused.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Cache {
-    /// Whether anything is looked up or stored.
-    pub(super) enabled: Switch,
-    /// Freshness of answers that say nothing themselves (200, 203, 301, 308, 404, 410); 0s stores only what the app's headers allow.
-    pub(super) default_ttl: Period,
-    /// No answer is reused for longer than this, whatever it says.
-    pub(super) max_ttl: Period,
-    /// Larger bodies are passed through and not stored.
-    pub(super) max_object_size: Size,
-    /// The tier in memory.
-    pub(super) memory: Memory,
-    /// What tells two requests apart.
-    pub(super) key: Key,
-}
-
-/// The memory tier.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Memory {
-    /// How much memory stored answers may take.
-    pub(super) size: Size,
-}
-
-/// The cache key.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Key {
-    /// The query string's part in the key. The app always sees the query as it was sent.
-    pub(super) query: Query,
-}
-
-/// The query string's part in the key.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Query {
-    /// Treat ?a=1&b=2 and ?b=2&a=1 as the same.
-    pub(super) sort: Switch,
-    /// Parameters that make no difference: names, or prefixes that end in *.
-    pub(super) ignore: Vec<String>,
-    /// The only parameters that make a difference; instead of `ignore`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) only: Option<Vec<String>>,
 }
 
 /// How answers are compressed.
@@ -328,19 +285,6 @@ pub(super) struct Match {
     /// A host name, or *.example.org for all names below it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) host: Option<String>,
-}
-
-/// Rules for storing the answers of a route.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RouteCache {
-    #[serde(skip)]
-    pub(super) enabled: bool,
-    /// Freshness of answers that say nothing themselves, instead of `cache.default_ttl`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) ttl: Option<Period>,
-    /// Tags for purging, next to those the app sends; {name} is filled from the path.
-    pub(super) tags: Vec<String>,
 }
 
 /// How the file is followed.

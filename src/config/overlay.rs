@@ -13,7 +13,7 @@ use super::index::DEPTH_MAX;
 use super::path::{KeyPath, Step};
 use super::problem::{Problem, brief};
 use super::source::Flags;
-use super::words::SHORT_KEYS;
+use super::words::{NUMBERED, SHORT_KEYS};
 use super::yaml;
 
 /// What variables that set a key begin with.
@@ -184,6 +184,9 @@ fn open(document: &mut Document, here: &KeyPath, step: &Step) {
     let list = || Value::Sequence(Vec::new());
     let map = || Value::Mapping(Mapping::new());
     let (opened, moved) = match (document.get(here), step) {
+        (Some(Value::Null), Step::Index(_)) if NUMBERED.contains(&&*here.to_string()) => {
+            (map(), None)
+        }
         (Some(Value::Null), Step::Index(_)) => (list(), None),
         (Some(Value::Null), Step::Key(_)) => (map(), None),
         (Some(Value::String(_)), Step::Index(_)) => (list(), Some(here.index(0))),

@@ -1,4 +1,4 @@
-//! The values that have a notation of their own: durations, sizes, switches, secrets.
+//! The values that have a notation of their own: durations, sizes, ratios, switches, secrets.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -35,6 +35,10 @@ pub(super) struct Period(pub(super) Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Size(pub(super) u64);
 
+/// A part of a whole in whole percent: `5%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ratio(u8);
+
 /// `on` or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Switch(pub(super) bool);
@@ -59,6 +63,18 @@ impl Size {
     /// So many MiB.
     pub(super) const fn mib(mib: u64) -> Self {
         Self(mib << 20)
+    }
+}
+
+impl Ratio {
+    /// So many percent, at most 100.
+    pub(super) const fn percent(percent: u8) -> Self {
+        Self(percent)
+    }
+
+    /// The part as a fraction of one.
+    pub(super) fn fraction(self) -> f64 {
+        f64::from(self.0) / 100.0
     }
 }
 
@@ -164,6 +180,27 @@ impl FromStr for Size {
     }
 }
 
+impl FromStr for Ratio {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shown = brief(text);
+        let text = text.trim();
+        let number = text.strip_suffix('%').map(str::trim_end);
+        let digits = number.unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(format!(
+                "`{shown}` is not a whole number of percent; write for example 10%"
+            ));
+        }
+        match (number, digits.parse()) {
+            (None, _) => Err(format!("`{shown}` has no unit; did you mean `{digits}%`?")),
+            (_, Ok(percent @ 0..=100)) => Ok(Self(percent)),
+            _ => Err(format!("`{shown}` is more than 100%")),
+        }
+    }
+}
+
 impl FromStr for Switch {
     type Err = String;
 
@@ -214,6 +251,12 @@ impl fmt::Display for Size {
             Some((name, bytes)) if *bytes > 1 => write!(f, "{}{name}", self.0 / bytes),
             _ => write!(f, "{}", self.0),
         }
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
     }
 }
 
@@ -300,6 +343,11 @@ textual!(Size, "a size such as 8MiB", {
     "pattern": r"^([0-9]+(B|KiB|MiB|GiB)?|.*\$\{.*)$",
     "minimum": 0,
     "description": "A number of bytes: 512B, 64KiB, 8MiB, 2GiB.",
+});
+textual!(Ratio, "a ratio such as 10%", {
+    "type": "string",
+    "pattern": r"^([0-9]+%|.*\$\{.*)$",
+    "description": "A part of a whole, in percent: 5%.",
 });
 textual!(Switch, "on or off", {
     "enum": ["on", "off", true, false],

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::{
-    AccessLog, Admin, Cache, Compression, Listen, ListenEntry, LogFormat, Metrics, Mode,
+    AccessLog, Admin, Cache, Compression, Heuristic, Listen, ListenEntry, LogFormat, Metrics, Mode,
     RouteCache, Threads, Token, Upstream,
 };
 use super::problem::brief;
@@ -24,6 +24,9 @@ pub(super) const SHORT_KEYS: [(&str, &str); 5] = [
     ("observability.access_log", "format"),
     ("listen[]", "address"),
 ];
+
+/// Mappings with keys that are numbers, which in the name of a variable look like those of elements.
+pub(super) const NUMBERED: [&str; 1] = ["cache.status_ttl"];
 
 impl FromText for Upstream {
     const EXPECTED: &'static str = "a URL such as http://127.0.0.1:3000, or a mapping";
@@ -151,6 +154,27 @@ impl fmt::Display for Threads {
     }
 }
 
+impl FromStr for Heuristic {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" | "false" => Ok(Self(None)),
+            "on" | "true" => Err("needs a ratio; did you mean `10%`?".to_owned()),
+            _ => text.parse().map(|ratio| Self(Some(ratio))),
+        }
+    }
+}
+
+impl fmt::Display for Heuristic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(ratio) => ratio.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
 /// Checks that the text can travel in a header. Messages never repeat it.
 pub(super) fn parse_secret(text: &str) -> Result<Secret, String> {
     if text.is_empty() {
@@ -201,6 +225,12 @@ impl fmt::Display for Token {
 
 textual!(Threads, "auto or a number", {
     "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 1024 }],
+});
+textual!(Heuristic, "off or a ratio such as 10%", {
+    "anyOf": [
+        { "enum": ["off", false] },
+        { "type": "string", "pattern": r"^([0-9]+%|.*\$\{.*)$" },
+    ],
 });
 textual!(Mode, "on or off", { "enum": ["on", "off", true, false] });
 textual!(Token, "a secret, or off", { "type": "string", "minLength": 1 });

@@ -13,7 +13,7 @@ use super::deadline::Deadline;
 use super::lifecycle::InFlight;
 use crate::cache::Rule;
 use crate::cache::status::Outcome;
-use crate::config::Snapshot;
+use crate::config::{Mode, Snapshot};
 use crate::reason::Reason;
 
 /// One request's context. Made when its head has been read; dropped when its last byte is out.
@@ -103,6 +103,13 @@ impl Ctx {
         self.admitted
             .as_ref()
             .map_or("http", |admitted| admitted.scheme)
+    }
+
+    /// Whether answers to some requests of this route may be stored.
+    pub(super) fn may_cache(&self) -> bool {
+        let on = self.snapshot.mode == Mode::On && self.snapshot.cache.enabled;
+        let route = |admitted: &Admitted| admitted.rule.enabled || admitted.ambiguous;
+        on && self.admitted.as_ref().is_some_and(route)
     }
 
     /// Sets or lifts the bound on waiting, where the connection offers one.

@@ -54,10 +54,17 @@ pub(super) fn sign(
     label(response, ctx)
 }
 
-/// The app's `Date`, `Via`, the correlation id and `Cache-Status`.
+/// The app's `Date`, `Via`, the correlation id and `Cache-Status`; no tags.
 pub(super) fn label(response: &mut ResponseHeader, ctx: &Ctx) -> Result<()> {
     if let Some(next) = &ctx.date {
         next.set(response.headers.get(header::DATE));
+    }
+    let tags = &ctx.snapshot.cache.tags;
+    // They are for the cache that purges by them. Stored heads keep them for that.
+    if tags.strip && ctx.may_cache() {
+        for field in &tags.fields {
+            response.remove_header(field);
+        }
     }
     response.append_header(header::VIA, via(Version::HTTP_11))?;
     let observability = &ctx.snapshot.observability;

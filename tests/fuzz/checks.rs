@@ -6,7 +6,7 @@ use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, FORWARDED};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::{IpAddr, Ipv4Addr};
 use vestibule::cache::key::{Key, QueryRule};
-use vestibule::cache::tags::{self, SLOTS, TAG_BYTES_MAX, TAGS_MAX, Target, slots_for};
+use vestibule::cache::tags::{self, SLOTS, Target, slots_for};
 use vestibule::compress::negotiate::{Coding, negotiate};
 use vestibule::headers::cache_control::{CacheControl, Delta, SECONDS_MAX};
 use vestibule::headers::client_ip::Settings;
@@ -154,8 +154,9 @@ pub fn tags(data: &[u8]) {
     let Ok(tags) = tags::from_headers(&headers) else {
         return;
     };
-    assert!(tags.len() <= TAGS_MAX);
-    assert!(tags.iter().map(|tag| tag.len()).sum::<usize>() <= TAG_BYTES_MAX);
+    let bounds = tags::Settings::default();
+    assert!(tags.len() <= bounds.count_max);
+    assert!(tags.iter().map(|tag| tag.len()).sum::<usize>() <= bounds.bytes_max);
     assert!(
         tags.iter()
             .all(|tag| !tag.is_empty() && tag.trim_ascii() == &**tag)

@@ -24,6 +24,7 @@ mod purge_race;
 mod reload;
 mod safety;
 mod selfcheck;
+mod settings;
 mod stampede;
 mod starlette;
 mod streaming;

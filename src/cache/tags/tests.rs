@@ -1,7 +1,4 @@
-use super::{
-    Mode, Purge, SLOTS, TAG_BYTES_MAX, TAGS_MAX, Target, collect, collect_from, from_headers,
-    slots_for,
-};
+use super::{Mode, Purge, SLOTS, Settings, Target, collect, from_headers, slots_for};
 use crate::cache::key::{Key, QueryRule};
 use crate::cache::testing::{Fields, headers};
 use crate::reason::Reason;
@@ -72,6 +69,7 @@ fn reads_both_fields() {
         assert_eq!(tags, *expected, "{case}");
     }
     let all = collect(
+        &Settings::default(),
         &headers(&[("cache-tag", "a")]),
         &["b".to_owned(), "a".to_owned()],
     );
@@ -80,20 +78,22 @@ fn reads_both_fields() {
 
 #[test]
 fn bounds() {
+    let settings = Settings::default();
+    let (count_max, bytes_max) = (settings.count_max, settings.bytes_max);
     let many = |count: usize| vec!["x"; count].join(",");
     let wide = |bytes: usize| "x".repeat(bytes);
     let cases = [
-        ("as many as allowed", many(TAGS_MAX), Ok(1)),
-        ("one more", many(TAGS_MAX + 1), Err(Reason::TooManyTags)),
-        ("as wide as allowed", wide(TAG_BYTES_MAX), Ok(1)),
+        ("as many as allowed", many(count_max), Ok(1)),
+        ("one more", many(count_max + 1), Err(Reason::TooManyTags)),
+        ("as wide as allowed", wide(bytes_max), Ok(1)),
         (
             "one byte more",
-            wide(TAG_BYTES_MAX + 1),
+            wide(bytes_max + 1),
             Err(Reason::TooManyTags),
         ),
         (
             "together one byte more",
-            wide(TAG_BYTES_MAX) + ",y",
+            wide(bytes_max) + ",y",
             Err(Reason::TooManyTags),
         ),
     ];
@@ -109,7 +109,11 @@ fn bounds() {
     assert_eq!(from_headers(&odd), Err(Reason::InvalidTag));
     let rule = vec!["y".to_owned()];
     assert_eq!(
-        collect(&headers(&[("cache-tag", &many(TAGS_MAX))]), &rule),
+        collect(
+            &settings,
+            &headers(&[("cache-tag", &many(count_max))]),
+            &rule
+        ),
         Err(Reason::TooManyTags)
     );
 }
@@ -205,14 +209,28 @@ fn tags_spread_over_the_slots() {
 
 #[test]
 fn reads_the_configured_fields_only() {
-    let fields = [
-        HeaderName::from_static("x-own"),
-        HeaderName::from_static("xkey"),
-    ];
-    let head = headers(&[("cache-tag", "a"), ("x-own", "b c, d"), ("xkey", "e f")]);
-    let tags = collect_from(&fields, &head, &["g".to_owned()]).expect("valid tags");
-    let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
-    assert_eq!(tags, ["b c", "d", "e", "f", "g"]);
+    let settings = Settings {
+        fields: ["x-own", "xkey", "x-drupal-cache-tags"]
+            .map(HeaderName::from_static)
+            .to_vec(),
+        count_max: 7,
+        bytes_max: 10,
+        ..Settings::default()
+    };
+    let tags = |own, rule: &[String]| {
+        let drupal = ("x-drupal-cache-tags", "node:1 h");
+        let head = headers(&[("cache-tag", "a"), ("x-own", own), ("xkey", "e f"), drupal]);
+        let tags = collect(&settings, &head, rule)?;
+        Ok(tags.join("|"))
+    };
+    assert_eq!(tags("", &["g".to_owned()]), Ok("e|f|node:1|h|g".into()));
+    let many = Err(Reason::TooManyTags);
+    assert_eq!(tags("bc d", &[]), many, "too many bytes");
+    assert_eq!(
+        tags("", &["g".to_owned(), "h".to_owned()]),
+        many,
+        "one byte too many"
+    );
 }
 
 #[test]

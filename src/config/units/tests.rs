@@ -50,6 +50,27 @@ fn sizes() {
 }
 
 #[test]
+fn ratios() {
+    let cases = [
+        ("0%", Ok(0.0)),
+        ("5%", Ok(0.05)),
+        ("10 %", Ok(0.1)),
+        ("100%", Ok(1.0)),
+        ("101%", Err("is more than 100%")),
+        ("1000%", Err("is more than 100%")),
+        ("10", Err("has no unit; did you mean `10%`?")),
+        ("0.1", Err("is not a whole number of percent")),
+        ("2.5%", Err("is not a whole number of percent")),
+        ("-5%", Err("is not a whole number of percent")),
+        ("+5%", Err("is not a whole number of percent")),
+        ("%", Err("is not a whole number of percent")),
+        ("", Err("is not a whole number of percent")),
+        ("5%%", Err("is not a whole number of percent")),
+    ];
+    check::<Ratio, _>(&cases, Ratio::fraction);
+}
+
+#[test]
 fn switches() {
     let cases = [
         ("on", Ok(true)),
@@ -85,6 +106,9 @@ fn what_is_displayed_reads_back() {
         "250ms", "60s", "90s", "5m", "1h", "24h", "30d", "0s", "1500ms", "10s",
     ] {
         assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
+    }
+    for text in ["0%", "10%", "100%"] {
+        assert_eq!(text.parse::<Ratio>().unwrap().to_string(), text);
     }
     for text in ["512", "1KiB", "8MiB", "2GiB", "0", "1536KiB"] {
         assert_eq!(text.parse::<Size>().unwrap().to_string(), text);

@@ -5,7 +5,6 @@
 
 use std::fmt::Display;
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use http::HeaderName;
 use serde_yaml::Value;
@@ -15,18 +14,16 @@ use super::model;
 use super::path::KeyPath;
 use super::problem::{PROBLEMS_MAX, Problem, brief};
 use super::snapshot::{AccessLog, LogFormat, Mode, Observability, Reload, Shutdown, Snapshot};
-use super::units::{Period, Secret, Size};
-use crate::{cache, compress, headers, limit};
+use super::units::{Period, Secret};
+use crate::{compress, headers, limit};
 
 mod address;
+mod cache;
 mod net;
 mod routes;
 
 /// Reads a file that holds a secret; the error is a message without the file's content.
 pub(super) type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<Secret, String>;
-
-/// `cache.control_headers`.
-const CONTROL_HEADERS: [&str; 2] = ["vestibule-cache-control", "surrogate-control"];
 
 /// What came of it.
 pub(super) struct Validated {
@@ -157,125 +154,30 @@ impl Check<'_> {
     }
 
     fn header(&mut self, path: &str, text: &str) -> HeaderName {
-        HeaderName::from_bytes(text.as_bytes()).unwrap_or_else(|_| {
-            self.fail(
-                &KeyPath::of(path),
-                format!("`{}` is not a header name", brief(text)),
-            );
-            http::header::HOST
-        })
+        let path = KeyPath::of(path);
+        let name = self.header_name(&path, text);
+        name.unwrap_or(http::header::HOST)
     }
 
-    fn cache(&mut self, cache: &model::Cache) -> cache::Settings {
-        self.not_zero(
-            "cache.max_ttl",
-            cache.max_ttl,
-            "write `cache: off` to store nothing",
-        );
-        self.ttl_order(cache);
-        for (path, size) in [
-            ("cache.memory.size", cache.memory.size),
-            ("cache.max_object_size", cache.max_object_size),
-        ] {
-            if size.0 == 0 {
-                self.fail(
-                    &KeyPath::of(path),
-                    "must not be zero; write `cache: off` to store nothing",
-                );
+    fn header_name(&mut self, path: &KeyPath, text: &str) -> Option<HeaderName> {
+        let name = HeaderName::from_bytes(text.as_bytes()).ok();
+        if name.is_none() {
+            self.fail(path, format!("`{}` is not a header name", brief(text)));
+        }
+        name
+    }
+
+    /// Header names of which none comes twice.
+    fn header_names(&mut self, path: &KeyPath, texts: &[String]) -> Vec<HeaderName> {
+        let mut names = Vec::with_capacity(texts.len());
+        for (nth, text) in texts.iter().enumerate() {
+            let path = self.element(path, nth);
+            match self.header_name(&path, text) {
+                Some(name) if names.contains(&name) => self.fail(&path, "is listed twice"),
+                name => names.extend(name),
             }
         }
-        self.object_fits(cache.max_object_size, cache.memory.size);
-        cache::Settings {
-            enabled: cache.enabled.0,
-            default_ttl: cache.default_ttl.0,
-            max_ttl: cache.max_ttl.0,
-            object_bytes_max: cache.max_object_size.0,
-            memory_bytes: cache.memory.size.0,
-            query: self.query(&cache.key.query),
-            // These have no key in the file yet.
-            status_ttl: Vec::new(),
-            // Stale answers only where the app or the client says so (RFC 9111 §4.2.4), as long as
-            // no key lets the operator say otherwise.
-            stale: cache::Stale {
-                while_revalidate: Duration::ZERO,
-                if_error: Duration::ZERO,
-                after_soft_purge: Duration::ZERO,
-            },
-            heuristic: None,
-            ttl_jitter: 0.0,
-            refresh_ahead: None,
-            control_headers: CONTROL_HEADERS.map(HeaderName::from_static).to_vec(),
-            safety: cache::Safety::default(),
-            vary: cache::vary::Settings::default(),
-        }
-    }
-
-    fn ttl_order(&mut self, cache: &model::Cache) {
-        let (default, max) = (
-            KeyPath::of("cache.default_ttl"),
-            KeyPath::of("cache.max_ttl"),
-        );
-        if cache.default_ttl > cache.max_ttl
-            && !cache.max_ttl.0.is_zero()
-            && self.document.is_sound(&max)
-        {
-            let (ttl, max_ttl) = (cache.default_ttl, cache.max_ttl);
-            // The blame goes to the key that was written.
-            let path = if self.is_set(&default) { default } else { max };
-            self.fail(
-                &path,
-                format!("default_ttl {ttl} is longer than max_ttl {max_ttl}"),
-            );
-        }
-    }
-
-    fn object_fits(&mut self, object: Size, memory: Size) {
-        if object > memory {
-            let path = ["cache.max_object_size", "cache.memory.size"].map(KeyPath::of);
-            let path = if self.is_set(&path[0]) {
-                &path[0]
-            } else {
-                &path[1]
-            };
-            let message = format!(
-                "max_object_size {object} is larger than memory.size {memory}, so objects near it cannot be kept"
-            );
-            self.warn(path, message);
-        }
-    }
-
-    fn query(&mut self, query: &model::Query) -> cache::key::QueryRule {
-        let (ignore, only) = ("cache.key.query.ignore", "cache.key.query.only");
-        if query.only.is_some() && self.is_set(&KeyPath::of(ignore)) {
-            self.fail(
-                &KeyPath::of(only),
-                "cannot be set together with `ignore`; keep one of them",
-            );
-        }
-        cache::key::QueryRule {
-            sort: query.sort.0,
-            only: query.only.as_ref().map(|names| self.patterns(only, names)),
-            // `only` says all there is to say.
-            ignore: match query.only {
-                Some(_) => Vec::new(),
-                None => self.patterns(ignore, &query.ignore),
-            },
-        }
-    }
-
-    fn patterns(&mut self, path: &str, names: &[String]) -> Vec<cache::key::Pattern> {
-        let mut patterns = Vec::with_capacity(names.len());
-        for (nth, name) in names.iter().enumerate() {
-            match cache::key::Pattern::parse(name) {
-                Ok(pattern) => patterns.push(pattern),
-                Err(message) => {
-                    let path = self.element(&KeyPath::of(path), nth);
-                    let name = brief(name);
-                    self.fail(&path, format!("`{name}` is not a parameter: {message}"));
-                }
-            }
-        }
-        patterns
+        names
     }
 
     fn compression(&mut self, compression: &model::Compression) -> compress::Settings {

@@ -2,10 +2,10 @@
 //! the flight, the whole into the store.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType, Result};
@@ -17,7 +17,7 @@ use super::flight::{Answer, Failure, Head};
 use super::order::Order;
 use super::{Landing, validate};
 use crate::cache::entry::{Entry, Fetched};
-use crate::cache::reuse::is_error;
+use crate::cache::reuse::{Terms, is_error, on_error};
 use crate::cache::tags::Purge;
 use crate::cache::{policy, tags, vary};
 use crate::proxy::admit::content_length;
@@ -183,21 +183,28 @@ fn judge(landing: &Landing, order: &Order, asked: &Asked) -> Result<Entry, Reaso
             freshness,
             received_at: now,
             sequence: order.sequence,
-            tags: tags::collect(headers, &rule.tags)?,
+            tags: tags::collect(&settings.tags, headers, &rule.tags)?,
             selecting: vary::select(headers, request.headers, &siblings, vary)?,
         },
     ))
 }
 
 /// Whether an error of the app's must not take the place of what is stored, because that may be given
-/// instead of it (RFC 5861 §4).
+/// instead of it (RFC 5861 §4): to a client without wishes of its own, whoever asks now.
 fn is_to_be_hidden(landing: &Landing, order: &Order, status: StatusCode) -> bool {
-    let helps = || {
-        let object = landing.shared.memory.get(&landing.queue.key)?;
+    let rescues = || {
+        let (shared, key) = (&landing.shared, &landing.queue.key);
+        let object = shared.memory.get(key)?;
         let entry = object.select(&order.policy_request())?;
-        (!entry.freshness.stale_if_error.is_zero()).then_some(())
+        let purge = shared.generations.judge(key, entry);
+        let terms = Terms::of(&order.snapshot.cache, &order.rule, entry, purge);
+        let anybody = policy::Request {
+            headers: &HeaderMap::new(),
+            ..order.policy_request()
+        };
+        on_error(entry, &anybody, &terms, SystemTime::now())
     };
-    is_error(status) && helps().is_some()
+    is_error(status) && rescues().is_some()
 }
 
 /// The head as clients may see it.
