@@ -93,6 +93,7 @@ fn settings() -> Settings {
         tags: tags::Settings::default(),
         safety: Safety::default(),
         vary: vary::Settings::default(),
+        no_vary_search: false,
         object_bytes_max: 8 << 20,
         memory_bytes: 128 << 20,
         query: QueryRule {

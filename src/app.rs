@@ -26,6 +26,7 @@ use crate::proxy::{
 use crate::stats::process;
 use crate::store::generations::Generations;
 use crate::store::memory::{self, MemoryTier};
+use crate::store::variances::Variances;
 
 /// How long idle connections are kept after the drain began. A client that sends its next request
 /// in this time is answered and told to close; without it the request would meet a closed socket.
@@ -136,6 +137,7 @@ fn build(
         live: live.clone(),
         memory,
         generations: Generations::new(),
+        variances: Variances::new(),
         fetches: Fetches::new(snapshot.upstream.keepalive.max(1)),
         codings: Codings::default(),
         resolver: Resolver::new(),

@@ -63,6 +63,13 @@ impl Ban {
 impl Paths {
     fn hit(&self, key: &Key) -> bool {
         let path = key.path().as_bytes();
+        if key.is_searched() {
+            // It may stand for whatever query this names.
+            return match self {
+                Self::Prefix(prefix) => path.starts_with(before_query(prefix)),
+                Self::Glob(pattern) => glob(before_query(pattern), path),
+            };
+        }
         match (self, key.query()) {
             (Self::Prefix(prefix), None) => path.starts_with(prefix.as_bytes()),
             (Self::Prefix(prefix), Some(query)) => {
@@ -80,6 +87,10 @@ impl Paths {
             (Self::Glob(pattern), _) => glob(pattern.as_bytes(), path),
         }
     }
+}
+
+fn before_query(text: &str) -> &[u8] {
+    text.split('?').next().unwrap_or_default().as_bytes()
 }
 
 /// Whether the whole text looks like the pattern. Follows all ways through the pattern at once, so

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use twox_hash::XxHash3_128;
 
+use super::search::Variance;
+
 /// A parameter name, or the beginning of one followed by `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -127,6 +129,9 @@ pub struct Key {
     full: Arc<[u8]>,
 }
 
+/// Between a query and the hash of what was said about it. No request's query holds one.
+const SEARCHED: char = '\n';
+
 /// Length that stands for "there is no query".
 const ABSENT: u32 = u32::MAX;
 
@@ -158,6 +163,40 @@ impl Key {
         }
     }
 
+    /// The key of every query that has the same answer as this one's, by the app's own words. It is
+    /// none of any single query, nor of what other words make of one.
+    #[must_use]
+    pub fn searched(&self, variance: &Variance) -> Self {
+        let Parts {
+            scheme,
+            host,
+            path,
+            query,
+        } = self.parts();
+        let query = format!(
+            "{}{SEARCHED}{:032x}",
+            variance.normalise(query),
+            variance.hash()
+        );
+        Self::new(scheme, host, path, Some(&query), &QueryRule::default())
+    }
+
+    /// Whether it was made by [`searched`](Self::searched).
+    #[must_use]
+    pub fn is_searched(&self) -> bool {
+        let query = self.parts().query;
+        query.is_some_and(|query| query.contains(SEARCHED))
+    }
+
+    /// The hash of its URL without the query.
+    #[must_use]
+    pub fn of_path(&self) -> u128 {
+        let Parts {
+            scheme, host, path, ..
+        } = self.parts();
+        Self::new(scheme, host, path, None, &QueryRule::default()).hash
+    }
+
     /// The 128-bit hash, equal for equal keys.
     #[must_use]
     pub fn hash(&self) -> u128 {
@@ -185,7 +224,8 @@ impl Key {
     /// The normalised query.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.parts().query
+        let query = self.parts().query?;
+        Some(query.split(SEARCHED).next().unwrap_or(query))
     }
 
     /// `scheme://host/path?query`, for people.
@@ -271,13 +311,10 @@ impl Hash for Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Parts {
-            scheme,
-            host,
-            path,
-            query,
+            scheme, host, path, ..
         } = self.parts();
         write!(f, "{scheme}://{host}{path}")?;
-        query.map_or(Ok(()), |query| write!(f, "?{query}"))
+        self.query().map_or(Ok(()), |query| write!(f, "?{query}"))
     }
 }
 

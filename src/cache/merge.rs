@@ -17,6 +17,7 @@ use super::entry::{CACHE_STATUS, Entry, Fetched};
 use super::key::Key;
 use super::object::Object;
 use super::policy::{Request, Response, storable};
+use super::search::NO_VARY_SEARCH;
 use super::{Rule, Settings, tags, vary};
 use crate::headers::date::http_date;
 use crate::headers::entity_tag::EntityTag;
@@ -24,12 +25,14 @@ use crate::headers::hop_by_hop;
 use crate::reason::Reason;
 
 /// Fields that never change without the body (§3.2): its length and its coding, since bodies are
-/// stored without one, and what only a part of it has. `Cache-Status` tells of one answer alone.
-const KEPT: [HeaderName; 4] = [
+/// stored without one, and what only a part of it has. `Cache-Status` tells of one answer alone, and what is said of the query
+/// is part of the key.
+const KEPT: [HeaderName; 5] = [
     CONTENT_LENGTH,
     CONTENT_ENCODING,
     CONTENT_RANGE,
     CACHE_STATUS,
+    NO_VARY_SEARCH,
 ];
 
 /// The stored head updated by that of a 304 or of an answer to HEAD (RFC 9111 §3.2): each field of

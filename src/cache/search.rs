@@ -7,6 +7,7 @@
 
 use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode;
+use twox_hash::XxHash3_128;
 
 use crate::headers::structured::{Bare, Item, Member, dictionary};
 
@@ -82,6 +83,22 @@ impl Variance {
         }
         let kept: Vec<_> = kept.into_iter().map(|(_, part)| part).collect();
         kept.join("&")
+    }
+
+    /// Tells it from any other.
+    #[must_use]
+    pub fn hash(&self) -> u128 {
+        let mut text = Vec::new();
+        let (kind, names) = match &self.ignored {
+            Ignored::Listed(names) => (b'l', names),
+            Ignored::AllBut(names) => (b'a', names),
+        };
+        text.extend([u8::from(self.any_order), kind]);
+        for name in names {
+            text.extend((name.len() as u64).to_le_bytes());
+            text.extend(name);
+        }
+        XxHash3_128::oneshot(&text)
     }
 
     fn counts(&self, name: &Vec<u8>, part: &str) -> bool {

@@ -36,6 +36,8 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// How the query is normalised for the key.
     pub query: QueryRule,
+    /// Whether `No-Vary-Search` counts ([`search`](super::search)).
+    pub no_vary_search: bool,
     /// The target list of RFC 9213 §2.2, the most specific field first.
     pub control_headers: Vec<HeaderName>,
     /// Which fields hold tags, and how many tags there may be.

@@ -83,7 +83,17 @@ pub enum Target {
 }
 
 impl Target {
-    /// The slot to mark.
+    /// The slots to mark. With a URL goes whatever its path answers to more than one query: any of
+    /// them may be meant.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        let searched = match self {
+            Self::Url(key) => Some(searched_slot(key)),
+            _ => None,
+        };
+        std::iter::once(self.slot()).chain(searched)
+    }
+
+    /// The slot of what it names.
     #[must_use]
     pub fn slot(&self) -> Slot {
         match self {
@@ -99,7 +109,11 @@ impl Target {
 /// host and of everything. Sorted, each once.
 #[must_use]
 pub fn slots_for(key: &Key, tags: &[Box<str>]) -> Box<[Slot]> {
-    let mut slots = vec![url_slot(key), host_slot(key.host()), everything_slot()];
+    let url = match key.is_searched() {
+        true => searched_slot(key),
+        false => url_slot(key),
+    };
+    let mut slots = vec![url, host_slot(key.host()), everything_slot()];
     for tag in tags {
         slots.extend([tag_slot(key.host(), tag), tag_slot("", tag)]);
     }
@@ -253,6 +267,11 @@ fn tag_slot(host: &str, tag: &str) -> Slot {
 fn url_slot(key: &Key) -> Slot {
     let (mark, query) = key.query().map_or(("", ""), |query| ("?", query));
     slot(b'u', &[&scope(key.host()), key.path(), mark, query])
+}
+
+/// Of what one path answers to more than one query.
+fn searched_slot(key: &Key) -> Slot {
+    slot(b's', &[&scope(key.host()), key.path()])
 }
 
 fn host_slot(host: &str) -> Slot {

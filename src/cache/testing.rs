@@ -65,6 +65,7 @@ pub(crate) fn settings() -> Settings {
         object_bytes_max: 1024,
         memory_bytes: 64 << 20,
         query: QueryRule::default(),
+        no_vary_search: false,
         control_headers: vec![
             HeaderName::from_static("vestibule-cache-control"),
             HeaderName::from_static("surrogate-control"),

@@ -70,6 +70,10 @@ impl Default for Cache {
             heuristic: Heuristic(None),
             status_ttl: BTreeMap::new(),
             stale: Stale::default(),
+            refresh_ahead: Short(RefreshAhead {
+                on: false,
+                ..RefreshAhead::default()
+            }),
             ttl_jitter: Ratio::percent(0),
             max_object_size: Size::mib(8),
             control_headers: names(&["Vestibule-Cache-Control", "Surrogate-Control"]),
@@ -111,6 +115,25 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             size: Size::mib(128),
+        }
+    }
+}
+
+impl Default for RefreshAhead {
+    fn default() -> Self {
+        Self {
+            on: true,
+            at: Ratio::percent(90),
+            min_hits: 5,
+        }
+    }
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self {
+            query: Query::default(),
+            no_vary_search: Switch(false),
         }
     }
 }

@@ -152,10 +152,12 @@ mod tests {
     use crate::config::yaml;
 
     /// Written in the example as comments only, because their default is to be absent.
-    const COMMENTED: [&str; 12] = [
+    const COMMENTED: [&str; 14] = [
         "listen[].address",
         "listen[].http2",
         "cache.key.query.only",
+        "cache.refresh_ahead.at",
+        "cache.refresh_ahead.min_hits",
         "observability.admin.token_file",
         "routes[].name",
         "routes[].match",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::{
     AccessLog, Admin, Cache, Compression, Heuristic, Listen, ListenEntry, LogFormat, Metrics, Mode,
-    RouteCache, Threads, Token, Upstream,
+    RefreshAhead, RouteCache, Threads, Token, Upstream,
 };
 use super::problem::brief;
 use super::shape::{FromText, Short};
@@ -122,6 +122,7 @@ switched! {
     Compression: |on| Self { enabled: Switch(on), ..Self::default() };
     Metrics: |on| Self { on, ..Self::default() };
     Admin: |on| Self { on, ..Self::default() };
+    RefreshAhead: |on| Self { on, ..Self::default() };
     RouteCache: |enabled| Self { enabled, ..Self::default() };
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn look_up(
     ctx: &mut Ctx,
 ) -> Result<bool> {
     let key = match bypass(session, ctx) {
-        Ok(()) => key(session.req_header(), ctx),
+        Ok(()) => key(shared, session.req_header(), ctx),
         Err(reason) => {
             ctx.outcome = Outcome::Bypass(reason);
             return Ok(false);
@@ -254,8 +254,17 @@ fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
     Ok(())
 }
 
-/// The key under which the answer to the request is stored.
-pub(super) fn key(request: &RequestHeader, ctx: &Ctx) -> Key {
+/// The key under which the answer to the request is looked up.
+pub(super) fn key(shared: &Shared, request: &RequestHeader, ctx: &Ctx) -> Key {
+    let exact = exact_key(request, ctx);
+    match ctx.snapshot.cache.no_vary_search {
+        true => shared.variances.key(exact),
+        false => exact,
+    }
+}
+
+/// The key of the request's own URL.
+pub(super) fn exact_key(request: &RequestHeader, ctx: &Ctx) -> Key {
     let uri = &request.uri;
     Key::new(
         ctx.scheme(),

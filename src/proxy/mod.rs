@@ -61,6 +61,7 @@ use crate::cache::tags::{Mode, Target};
 use crate::config::Live;
 use crate::store::generations::Generations;
 use crate::store::memory::MemoryTier;
+use crate::store::variances::Variances;
 
 /// What all requests share; also the handle by which `admin` looks at and acts on the cache.
 pub struct Shared {
@@ -70,6 +71,8 @@ pub struct Shared {
     pub memory: Arc<MemoryTier>,
     /// What was purged when.
     pub generations: Generations,
+    /// What the app has said about its queries.
+    pub variances: Variances,
     /// Where the app's host name points.
     pub resolver: Resolver,
     /// Fetches under way.

@@ -76,7 +76,7 @@ impl Generations {
 
     /// Purges what `targets` name. Gives the number of the purge.
     pub fn order(&self, targets: &[Target], mode: Mode) -> u64 {
-        let slots: Vec<_> = targets.iter().map(Target::slot).collect();
+        let slots: Vec<_> = targets.iter().flat_map(Target::slots).collect();
         self.purge(&slots, mode)
     }
 

@@ -3,6 +3,7 @@
 pub mod bans;
 pub mod generations;
 pub mod memory;
+pub mod variances;
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ mod purge;
 mod purge_race;
 mod reload;
 mod safety;
+mod search;
 mod selfcheck;
 mod settings;
 mod stampede;

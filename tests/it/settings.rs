@@ -332,3 +332,32 @@ async fn tags_can_be_left_to_the_next_cache() {
         }
     }
 }
+
+/// What is asked for often is renewed before it ends, once, while it is given on.
+#[tokio::test]
+async fn what_is_asked_for_often_is_fetched_ahead() {
+    let origin = Origin::start(|asked| {
+        let reply = Reply::ok(asked.number.to_string()).header("Cache-Control", "max-age=60");
+        // Old on arrival, but only at first.
+        match asked.number {
+            1 => reply.header("Age", "40"),
+            _ => reply,
+        }
+    })
+    .await;
+    let yaml = "cache: {refresh_ahead: {at: 50%, min_hits: 3}}";
+    let sidecar = Sidecar::with(yaml).origin(&origin).start().await;
+    sidecar.get("/").await;
+    for hit in 1..=2 {
+        assert_eq!(sidecar.get("/").await.text(), "1", "hit {hit}");
+    }
+    assert_eq!(origin.requests(), 1, "not yet asked for often");
+    let third = sidecar.get("/").await;
+    assert!(third.is_hit() && third.text() == "1", "{third:?}");
+    eventually("the next one to be stored", PATIENCE, async || {
+        sidecar.get("/").await.text() == "2"
+    })
+    .await;
+    assert!(sidecar.get("/").await.is_hit());
+    assert_eq!(origin.requests(), 2);
+}

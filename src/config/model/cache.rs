@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::shape::Short;
 use crate::config::units::{Period, Ratio, Size, Switch, whole_number};
 
 /// What is stored and reused.
@@ -24,6 +25,8 @@ pub(in crate::config) struct Cache {
     pub(in crate::config) status_ttl: BTreeMap<String, Period>,
     /// For how long after its end an answer that says nothing of that may still be given.
     pub(in crate::config) stale: Stale,
+    /// Answers that are asked for often are fetched anew before they expire, so that nobody waits for them. Off unless written.
+    pub(in crate::config) refresh_ahead: Short<RefreshAhead>,
     /// Up to this part of a lifetime is cut off, more or less by key, so that what was fetched together does not expire together.
     pub(in crate::config) ttl_jitter: Ratio,
     /// Larger bodies are passed through and not stored.
@@ -58,6 +61,20 @@ pub(in crate::config) struct Stale {
     pub(in crate::config) after_soft_purge: Period,
 }
 
+/// Fetching answers anew before they expire.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RefreshAhead {
+    #[serde(skip)]
+    pub(in crate::config) on: bool,
+    /// From this part of the lifetime on.
+    pub(in crate::config) at: Ratio,
+    /// Only answers that were given from the cache at least so often.
+    #[serde(deserialize_with = "whole_number")]
+    #[schemars(range(max = 1_000_000))]
+    pub(in crate::config) min_hits: u64,
+}
+
 /// Bounds on the tags of an answer.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -79,11 +96,13 @@ pub(in crate::config) struct Memory {
 }
 
 /// The cache key.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct Key {
     /// The query string's part in the key. The app always sees the query as it was sent.
     pub(in crate::config) query: Query,
+    /// Answers may say with No-Vary-Search which query parameters make no difference (a draft of the IETF).
+    pub(in crate::config) no_vary_search: Switch,
 }
 
 /// The query string's part in the key.

@@ -17,6 +17,9 @@ const HEADERS_MAX: usize = 32;
 /// No head that holds more tags gets here.
 const TAG_BYTES_MAX: Size = Size::mib(1);
 
+/// What was given so often is asked for often.
+const HITS_MAX: u32 = 1_000_000;
+
 /// Of lifetimes that are cut by more nothing useful is left.
 const JITTER_MAX: Ratio = Ratio::percent(50);
 
@@ -57,16 +60,38 @@ impl Check<'_> {
             },
             heuristic: cache.heuristic.0.map(Ratio::fraction),
             ttl_jitter: cache.ttl_jitter.fraction(),
-            refresh_ahead: None,
+            refresh_ahead: self.refresh_ahead(&cache.refresh_ahead.0),
             object_bytes_max: cache.max_object_size.0,
             memory_bytes: cache.memory.size.0,
             query: self.query(&cache.key.query),
+            no_vary_search: cache.key.no_vary_search.0,
             control_headers: self.control_headers(&cache.control_headers),
             tags: self.tag_settings(cache),
             // These have no key in the file yet.
             safety: cache::Safety::default(),
             vary: cache::vary::Settings::default(),
         }
+    }
+
+    fn refresh_ahead(&mut self, ahead: &model::RefreshAhead) -> Option<cache::RefreshAhead> {
+        if !ahead.on {
+            return None;
+        }
+        let path = |key| KeyPath::of("cache.refresh_ahead").child(Step::Key(key));
+        let (least, most) = (Ratio::percent(10), Ratio::percent(99));
+        if ahead.at < least || ahead.at > most {
+            let message = format!("must be from {least} to {most}, found {}", ahead.at);
+            self.fail(&path("at".to_owned()), message);
+        }
+        let hits_min = u32::try_from(ahead.min_hits).unwrap_or(u32::MAX);
+        if hits_min > HITS_MAX {
+            let message = format!("must be at most {HITS_MAX}, found {hits_min}");
+            self.fail(&path("min_hits".to_owned()), message);
+        }
+        Some(cache::RefreshAhead {
+            at: ahead.at.fraction(),
+            hits_min,
+        })
     }
 
     fn status_ttl(&mut self, cache: &model::Cache) -> Vec<(StatusRule, Duration)> {

@@ -40,7 +40,7 @@ pub(super) async fn lead(
 ) -> Result<Fetched> {
     match head(session, ctx, &reader).await? {
         Head::Shared(answer) => {
-            share(shared, session, ctx, key, &reader, &answer, true).await?;
+            share(shared, session, ctx, &reader, &answer, true).await?;
         }
         Head::Validated(entry) => validated(shared, session, ctx, key, &entry, false).await?,
         Head::Unshared(_) => match handed.try_recv() {
@@ -73,7 +73,7 @@ pub(super) async fn follow(
     let answered = match head(session, ctx, &reader).await? {
         Head::Shared(answer) => match suits(shared, session, ctx, key, &answer.entry) {
             Fetched::Answered => {
-                share(shared, session, ctx, key, &reader, &answer, false).await?;
+                share(shared, session, ctx, &reader, &answer, false).await?;
                 true
             }
             unsuited => return Ok(unsuited),
@@ -198,7 +198,6 @@ async fn share(
     shared: &Shared,
     session: &mut Session,
     ctx: &mut Ctx,
-    key: &Key,
     reader: &Reader,
     answer: &Answer,
     leads: bool,
@@ -232,7 +231,7 @@ async fn share(
     if needs_whole || waits {
         match reader.end().await {
             Ended::Complete(Some(entry)) => {
-                return respond::stored(shared, session, ctx, key, &entry, response).await;
+                return respond::stored(shared, session, ctx, &answer.key, &entry, response).await;
             }
             Ended::Broken if needs_whole => {
                 ctx.failure = Some(Reason::UpstreamClosed);

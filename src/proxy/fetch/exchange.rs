@@ -17,7 +17,9 @@ use super::flight::{Answer, Failure, Head};
 use super::order::Order;
 use super::{Landing, validate};
 use crate::cache::entry::{Entry, Fetched};
+use crate::cache::key::Key;
 use crate::cache::reuse::{Terms, is_error, on_error};
+use crate::cache::search::Variance;
 use crate::cache::tags::Purge;
 use crate::cache::{policy, tags, vary};
 use crate::proxy::admit::content_length;
@@ -84,7 +86,7 @@ async fn fetch(landing: &Landing, mut order: Order, hand_over: oneshot::Sender<H
         false => judge(landing, &order, &asked),
     };
     match judged {
-        Ok(entry) => share(landing, &order, asked, entry).await,
+        Ok((key, entry)) => share(landing, &order, asked, key, entry).await,
         Err(why) => give_away(landing, asked, why, hand_over).await,
     }
 }
@@ -101,7 +103,7 @@ fn failed(landing: &Landing, e: &Error) {
 }
 
 /// Reads the body for everybody, and stores it.
-async fn share(landing: &Landing, order: &Order, asked: Asked, entry: Entry) {
+async fn share(landing: &Landing, order: &Order, asked: Asked, key: Key, entry: Entry) {
     let Asked {
         mut session,
         peer,
@@ -111,6 +113,7 @@ async fn share(landing: &Landing, order: &Order, asked: Asked, entry: Entry) {
     let answer = Arc::new(Answer {
         response: forwardable(response),
         entry,
+        key,
     });
     let expected = match answer.response.status {
         StatusCode::NO_CONTENT => Some(0),
@@ -157,8 +160,8 @@ async fn give_away(
 }
 
 /// Whether the answer is stored, hence shared; the entry to be if so.
-fn judge(landing: &Landing, order: &Order, asked: &Asked) -> Result<Entry, Reason> {
-    let (key, response) = (&landing.queue.key, &asked.response);
+fn judge(landing: &Landing, order: &Order, asked: &Asked) -> Result<(Key, Entry), Reason> {
+    let response = &asked.response;
     let request = order.policy_request();
     let framed = response.status == StatusCode::NO_CONTENT
         || response.headers.contains_key(header::TRANSFER_ENCODING)
@@ -171,11 +174,22 @@ fn judge(landing: &Landing, order: &Order, asked: &Asked) -> Result<Entry, Reaso
     };
     let (settings, rule, now) = (&order.snapshot.cache, &order.rule, asked.received_at);
     let freshness = policy::storable(&request, &answer, settings, rule, now, asked.delay)?
-        .jittered(settings.ttl_jitter, key.hash());
+        .jittered(settings.ttl_jitter, order.exact.hash());
     let siblings = landing.siblings();
     let (headers, vary) = (&response.headers, &settings.vary);
-    Ok(Entry::new(
-        key,
+    let (tags, selecting) = (
+        tags::collect(&settings.tags, headers, &rule.tags)?,
+        vary::select(headers, request.headers, &siblings, vary)?,
+    );
+    let key = match settings.no_vary_search {
+        true => {
+            let said = Variance::of(headers);
+            landing.shared.variances.learn(&order.exact, said)
+        }
+        false => landing.queue.key.clone(),
+    };
+    let entry = Entry::new(
+        &key,
         Fetched {
             status: response.status,
             headers,
@@ -183,10 +197,11 @@ fn judge(landing: &Landing, order: &Order, asked: &Asked) -> Result<Entry, Reaso
             freshness,
             received_at: now,
             sequence: order.sequence,
-            tags: tags::collect(&settings.tags, headers, &rule.tags)?,
-            selecting: vary::select(headers, request.headers, &siblings, vary)?,
+            tags,
+            selecting,
         },
-    ))
+    );
+    Ok((key, entry))
 }
 
 /// Whether an error of the app's must not take the place of what is stored, because that may be given
@@ -277,9 +292,9 @@ fn finish(landing: &Landing, order: &Order, answer: &Arc<Answer>, body: Result<W
 
 /// Stores the answer, unless a purge has come in between. Those who wait for it get it all the same.
 fn store(landing: &Landing, order: &Order, answer: &Answer, body: Bytes) -> Arc<Entry> {
-    let head = &answer.entry;
+    let (head, key) = (&answer.entry, &answer.key);
     let entry = Arc::new(Entry::new(
-        &landing.queue.key,
+        key,
         Fetched {
             status: head.status,
             headers: &head.headers,
@@ -292,12 +307,9 @@ fn store(landing: &Landing, order: &Order, answer: &Answer, body: Bytes) -> Arc<
         },
     ));
     let shared = &landing.shared;
-    if shared.generations.judge(&landing.queue.key, &entry) == Purge::Invalid {
+    if shared.generations.judge(key, &entry) == Purge::Invalid {
         shared.metrics.decide(Reason::PurgedMeanwhile);
-    } else if !shared
-        .memory
-        .insert(landing.queue.key.clone(), entry.clone())
-    {
+    } else if !shared.memory.insert(key.clone(), entry.clone()) {
         shared.metrics.decide(Reason::NotAdmitted);
     }
     entry

@@ -14,6 +14,7 @@ use pingora::http::ResponseHeader;
 use tokio::sync::Notify;
 
 use crate::cache::entry::Entry;
+use crate::cache::key::Key;
 use crate::reason::Reason;
 
 /// Interim answers that are passed on; the app's further ones are dropped.
@@ -50,6 +51,8 @@ pub(in crate::proxy) struct Answer {
     pub(in crate::proxy) response: ResponseHeader,
     /// The entry to be, without its body: says who may have the answer.
     pub(in crate::proxy) entry: Entry,
+    /// Where it is stored.
+    pub(in crate::proxy) key: Key,
 }
 
 /// Why a fetch failed, in terms of the error page.

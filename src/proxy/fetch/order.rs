@@ -16,11 +16,13 @@ use pingora::{ErrorType, OkOrErr, Result};
 use super::Shared;
 use crate::cache::conditional::validators;
 use crate::cache::entry::Entry;
+use crate::cache::key::Key;
 use crate::cache::merge::Update;
 use crate::cache::{Rule, policy};
 use crate::config::Snapshot;
 use crate::proxy::admit::host;
 use crate::proxy::ctx::Ctx;
+use crate::proxy::lookup::exact_key;
 use crate::proxy::upstream;
 
 /// What the client has, or wants of it, is not what the cache has: the app is asked for the whole.
@@ -46,6 +48,8 @@ pub(super) struct Order {
     headers: HeaderMap,
     scheme: &'static str,
     host: String,
+    /// The key of the URL that is asked for.
+    pub(super) exact: Key,
     pub(super) rule: Rule,
     /// The purge sequence that holds before the app is asked.
     pub(super) sequence: u64,
@@ -96,6 +100,7 @@ impl Order {
             headers,
             scheme: ctx.scheme(),
             host: host(client).to_owned(),
+            exact: exact_key(client, ctx),
             rule: admitted.rule.clone(),
             sequence: admitted.sequence,
         })
