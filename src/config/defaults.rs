@@ -82,8 +82,10 @@ impl Default for Cache {
             ]),
             strip_tag_headers: Switch(true),
             tags: Tags::default(),
-            memory: Memory::default(),
+            safety: Safety::default(),
             key: Key::default(),
+            memory: Memory::default(),
+            invalidation: Invalidation::default(),
         }
     }
 }
@@ -103,6 +105,38 @@ impl Default for Tags {
         Self {
             max: 1000,
             max_bytes: Size::kib(64),
+        }
+    }
+}
+
+impl Default for Vary {
+    fn default() -> Self {
+        Self {
+            deny: names(&["Cookie", "User-Agent"]),
+            max_variants: 32,
+            normalize: names(&["Accept-Encoding", "Accept-Language"]),
+        }
+    }
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self {
+            query: Query::default(),
+            host: Switch(true),
+        }
+    }
+}
+
+impl Default for Invalidation {
+    fn default() -> Self {
+        Self {
+            on_unsafe: vec![
+                OnUnsafe::Target,
+                OnUnsafe::Location,
+                OnUnsafe::ContentLocation,
+            ],
+            cache_groups: Switch(true),
         }
     }
 }
