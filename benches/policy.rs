@@ -85,6 +85,7 @@ fn settings() -> Settings {
         stale: Stale::default(),
         heuristic: None,
         ttl_jitter: 0.0,
+        refresh_ahead: None,
         control_headers: vec![
             HeaderName::from_static("vestibule-cache-control"),
             HeaderName::from_static("surrogate-control"),
@@ -128,6 +129,7 @@ fn response(headers: &HeaderMap) -> Response<'_> {
         status: StatusCode::OK,
         headers,
         framed: true,
+        any_coding: false,
     }
 }
 

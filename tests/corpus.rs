@@ -49,6 +49,18 @@ const WORDS: &[&str] = &[
     "_x",
     "\u{fc}",
     "tag",
+    "bytes=",
+    "0-",
+    "-5",
+    "W/\"",
+    "GMT",
+    "Sun, 06 Nov 1994 08:49:37 GMT",
+    "params",
+    "key-order",
+    "except=(\"",
+    "?1",
+    "&a=1",
+    "%61",
     "a,b c",
 ];
 

@@ -10,8 +10,8 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::entry::Entry;
-use super::freshness::http_date;
 use super::policy::Request;
+use crate::headers::date::http_date;
 use crate::headers::entity_tag::{EntityTag, any_listed};
 
 /// What the preconditions of a request come to.

@@ -1,6 +1,7 @@
 //! A stored response (RFC 9111 §3.1). It never changes: whatever is learnt about it makes a new entry
 //! that shares the bodies.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -8,10 +9,11 @@ use http::header::{AGE, CONTENT_LENGTH, DATE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::ban::Mark;
-use super::freshness::{Freshness, http_date};
+use super::freshness::Freshness;
 use super::key::Key;
 use super::tags::{Slot, slots_for};
 use super::vary::Selected;
+use crate::headers::date::http_date;
 use crate::headers::hop_by_hop;
 
 /// `Cache-Status` (RFC 9211).
@@ -30,6 +32,43 @@ pub struct Coded {
     pub gzip: Option<Bytes>,
 }
 
+/// How often an entry was given, and whether it is being fetched ahead of its end. The one thing about
+/// an entry that changes; nothing that is given depends on it.
+#[derive(Debug, Default)]
+pub struct Uses {
+    count: AtomicU32,
+    fetched_ahead: AtomicBool,
+}
+
+impl Uses {
+    /// Counts one more; gives the number with it.
+    pub fn count(&self) -> u32 {
+        // Wraps after four billion, and then the entry is not fetched ahead for a few hits.
+        self.count.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    /// How often it was given.
+    #[must_use]
+    pub fn counted(&self) -> u32 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// `true` for one caller: that one has it fetched ahead.
+    #[must_use]
+    pub fn claim(&self) -> bool {
+        !self.fetched_ahead.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl Clone for Uses {
+    fn clone(&self) -> Self {
+        Self {
+            count: AtomicU32::new(self.counted()),
+            fetched_ahead: AtomicBool::new(self.fetched_ahead.load(Ordering::Relaxed)),
+        }
+    }
+}
+
 /// What is known of a response when its last byte has arrived.
 #[derive(Debug)]
 pub struct Fetched<'a> {
@@ -37,7 +76,7 @@ pub struct Fetched<'a> {
     pub status: StatusCode,
     /// Its head as the app sent it.
     pub headers: &'a HeaderMap,
-    /// Its whole body without a content coding, in an allocation of its own: a slice of a larger
+    /// Its whole body, without a content coding unless its head names one, in an allocation of its own: a slice of a larger
     /// buffer would keep that buffer alive.
     pub body: Bytes,
     /// The answer of [`storable`](super::policy::storable).
@@ -60,7 +99,7 @@ pub struct Entry {
     /// The fields that are forwarded, a valid `Date` among them; without `Age`, `Content-Length`,
     /// `Cache-Status`, cookies and those of the connection.
     pub headers: HeaderMap,
-    /// The whole body without a content coding.
+    /// The whole body, without a content coding unless the head names one.
     pub body: Bytes,
     /// The body in other codings.
     pub coded: Coded,
@@ -78,6 +117,8 @@ pub struct Entry {
     pub selecting: Box<[Selected]>,
     /// Up to which ban it was compared.
     pub mark: Mark,
+    /// How often it was given.
+    pub uses: Uses,
     weight: u64,
 }
 
@@ -97,6 +138,7 @@ impl Entry {
             tags: fetched.tags.into(),
             selecting: fetched.selecting,
             mark: Mark::new(),
+            uses: Uses::default(),
             weight: 0,
         };
         entry.weighed()
@@ -120,6 +162,7 @@ impl Entry {
             tags: self.tags.clone(),
             selecting: self.selecting.clone(),
             mark: self.mark.clone(),
+            uses: self.uses.clone(),
             weight: 0,
         };
         entry.weighed()
@@ -225,7 +268,6 @@ fn stored_headers(headers: &HeaderMap, received_at: SystemTime) -> HeaderMap {
     for name in [&AGE, &CONTENT_LENGTH, &CACHE_STATUS, &SET_COOKIE] {
         lean.remove(name);
     }
-    lean.remove("set-cookie2");
     let mut out = HeaderMap::with_capacity(lean.len() + 1);
     for (name, value) in &lean {
         // Bytes that were a header value are one again; should that ever fail, share the original.

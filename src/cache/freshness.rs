@@ -6,6 +6,7 @@ use http::header::{AGE, DATE, EXPIRES, HeaderName, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
 use crate::headers::cache_control::{CacheControl, Delta, delta_seconds};
+use crate::headers::date::http_date;
 use crate::reason::Reason;
 
 /// A heuristic never makes an answer fresh for longer: §4.2.2 asks to be careful from a day on.
@@ -220,11 +221,6 @@ fn single<'a>(
         return Err(Reason::InvalidFreshness);
     }
     Ok(first)
-}
-
-/// An HTTP date in any of the three formats (RFC 9110 §5.6.7).
-pub(crate) fn http_date(value: &HeaderValue) -> Option<SystemTime> {
-    httpdate::parse_http_date(value.to_str().ok()?.trim_ascii()).ok()
 }
 
 /// A part of a duration, never more than the whole; none of it for a ratio that is not a number.

@@ -14,11 +14,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::conditional::own_tag;
 use super::entry::{CACHE_STATUS, Entry, Fetched};
-use super::freshness::http_date;
 use super::key::Key;
 use super::object::Object;
 use super::policy::{Request, Response, storable};
 use super::{Rule, Settings, tags, vary};
+use crate::headers::date::http_date;
 use crate::headers::entity_tag::EntityTag;
 use crate::headers::hop_by_hop;
 use crate::reason::Reason;
@@ -93,6 +93,8 @@ pub fn freshen(
         status: entry.status,
         headers,
         framed: true,
+        // What is stored is in the coding that it has.
+        any_coding: true,
     };
     let now = update.received_at;
     let freshness = storable(request, &response, settings, rule, now, update.delay)?

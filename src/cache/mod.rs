@@ -24,6 +24,7 @@ pub mod object;
 pub mod policy;
 pub mod range;
 pub mod reuse;
+pub mod search;
 pub mod settings;
 pub mod status;
 pub mod tags;
@@ -33,6 +34,6 @@ pub mod vary;
 pub(crate) mod testing;
 
 pub use settings::{
-    Authorization, RequestCookies, Rule, Safety, SetCookie, Settings, Stale, StatusRule,
-    UnkeyedHeaders,
+    Authorization, RefreshAhead, RequestCookies, Rule, Safety, SetCookie, Settings, Stale,
+    StatusRule, UnkeyedHeaders,
 };

@@ -47,6 +47,9 @@ pub struct Response<'a> {
     /// The end of the body can be told from a broken connection: it has a length, is chunked, or
     /// came over HTTP/2.
     pub framed: bool,
+    /// The app was not told which codings the client takes: a coding that it applies all the same is
+    /// one that everybody gets.
+    pub any_coding: bool,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_RANGE, RANGE};
 
 use super::entry::Entry;
 use super::policy::{self, Request, has_unkeyed_cookies};
@@ -181,6 +181,10 @@ impl Standing {
 
 /// Why the response is not for this request, fresh or not.
 fn not_for(entry: &Entry, request: &Request<'_>, terms: &Terms<'_>) -> Option<Reason> {
+    // Some apps page by ranges in units of their own, and answer 200 with `Content-Range`.
+    if entry.headers.contains_key(CONTENT_RANGE) && request.headers.contains_key(RANGE) {
+        return Some(Reason::RequestRange);
+    }
     let audience = &entry.freshness.audience;
     // What was stored for a visitor without cookies may not be what one with a session would see.
     if !audience.everybody && has_unkeyed_cookies(request.headers, terms.request_cookies) {

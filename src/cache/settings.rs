@@ -28,6 +28,8 @@ pub struct Settings {
     /// The largest part of a lifetime that is cut off, more or less by key, so that what was fetched
     /// together does not expire together. From 0 to 1.
     pub ttl_jitter: f64,
+    /// Which answers are fetched anew before they expire; `None`: none.
+    pub refresh_ahead: Option<RefreshAhead>,
     /// Largest body that is stored, in bytes.
     pub object_bytes_max: u64,
     /// Size of the memory tier, in bytes.
@@ -109,6 +111,24 @@ pub struct Stale {
     pub if_error: Duration,
     /// While a fetch refreshes it after a soft purge, counted from the end of its freshness.
     pub after_soft_purge: Duration,
+}
+
+/// `cache.refresh_ahead`: answers that are asked for often are fetched anew in the background before
+/// they expire, so that nobody waits for them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RefreshAhead {
+    /// From this part of the lifetime on. Between 0 and 1.
+    pub at: f64,
+    /// Only answers that were given at least so often since they were stored.
+    pub hits_min: u32,
+}
+
+impl RefreshAhead {
+    /// Whether it is time, at this age of a lifetime, for an answer that was given so often.
+    #[must_use]
+    pub fn is_due(&self, age: Duration, lifetime: Duration, hits: u32) -> bool {
+        hits >= self.hits_min && age >= lifetime.mul_f64(self.at.clamp(0.0, 1.0))
+    }
 }
 
 impl Default for Stale {

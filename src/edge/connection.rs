@@ -1,9 +1,9 @@
 //! The stream underneath the HTTP session: a socket plus what the proxy must know about it.
 //!
-//! It adds three things to the bare socket. A [`Permit`] that is given back when the connection is
+//! It adds four things to the bare socket. A [`Permit`] that is given back when the connection is
 //! dropped. A [`Deadline`] that the request in progress may set: reads fail with `TimedOut` once it
 //! has passed, which is how a wait for the app ends although pingora itself has one timer per read
-//! only. And a small write buffer that holds a response head back until its first body bytes or a
+//! only. The [`NextDate`], which goes into the head that is written next. And a small write buffer that holds a response head back until its first body bytes or a
 //! flush come, so that a small answer is one segment; anything later goes straight to the socket,
 //! so that a slow body is never held back.
 
@@ -23,9 +23,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::limit::connections::Permit;
-use crate::proxy::Deadline;
+use crate::proxy::{Deadline, NextDate};
 
-/// A head larger than this is written at once instead of waiting for its first body bytes.
+/// A head larger than this is written at once instead of waiting for its first body bytes, unless its
+/// date is another than pingora's.
 const HELD_BYTES_MAX: usize = 4 * 1024;
 
 /// An accepted connection; see the module's description.
@@ -33,6 +34,7 @@ const HELD_BYTES_MAX: usize = 4 * 1024;
 pub struct Connection {
     io: L4Stream,
     deadline: Arc<Deadline>,
+    date: Arc<NextDate>,
     /// Made at the first deadline, so that idle connections do not carry it.
     timer: Option<Pin<Box<Sleep>>>,
     /// Bytes read while finding out which protocol is spoken; given out before the socket's.
@@ -51,6 +53,7 @@ impl Connection {
         Self {
             io,
             deadline: Arc::new(Deadline::new()),
+            date: Arc::default(),
             timer: None,
             read_ahead: BytesMut::new(),
             held: BytesMut::new(),
@@ -63,6 +66,12 @@ impl Connection {
     #[must_use]
     pub fn deadline(&self) -> &Arc<Deadline> {
         &self.deadline
+    }
+
+    /// The handle by which the request in progress sets its answer's `Date`.
+    #[must_use]
+    pub fn date(&self) -> &Arc<NextDate> {
+        &self.date
     }
 
     /// Reads until it is certain whether the peer opens with `preface`. What was read stays
@@ -189,9 +198,14 @@ impl AsyncWrite for Connection {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let len: usize = bufs.iter().map(|buf| buf.len()).sum();
-        if self.fresh && len <= HELD_BYTES_MAX {
+        let dated = self.fresh && self.date.is_set();
+        if self.fresh && (dated || len <= HELD_BYTES_MAX) {
             self.fresh = false;
             bufs.iter().for_each(|buf| self.held.extend_from_slice(buf));
+            if dated {
+                let Self { date, held, .. } = &mut *self;
+                date.put_into(held);
+            }
             return Poll::Ready(Ok(len));
         }
         self.fresh = false;

@@ -45,12 +45,12 @@ async fn sniff(edge: &Edge, connection: &mut Connection) -> Option<bool> {
 
 /// The keep-alive loop: one session per request on the same stream.
 async fn http1(edge: &Edge, connection: Connection) {
-    let deadline = connection.deadline().clone();
+    let offers = (connection.deadline().clone(), connection.date().clone());
     let mut session = ServerSession::new_http1(Box::new(connection));
     loop {
         // pingora turns the idle timer off once it has seen `keep-alive`; it is set anew here.
         session.set_keepalive(Some(IDLE_SECONDS));
-        session.set_connection_user_context(Some(Box::new(deadline.clone())));
+        session.set_connection_user_context(Some(Box::new(offers.clone())));
         let done = edge.proxy.process_new_http(session, &edge.shutdown).await;
         let Some((stream, settings)) = done.map(|done| done.consume()) else {
             return;

@@ -2,6 +2,7 @@
 
 pub mod cache_control;
 pub mod client_ip;
+pub mod date;
 pub mod entity_tag;
 pub mod hop_by_hop;
 pub mod language;

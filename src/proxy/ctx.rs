@@ -8,6 +8,7 @@ use http::HeaderValue;
 
 use super::Shared;
 use super::compression::Coder;
+use super::date::NextDate;
 use super::deadline::Deadline;
 use super::lifecycle::InFlight;
 use crate::cache::Rule;
@@ -23,6 +24,8 @@ pub struct Ctx {
     pub(super) started: Instant,
     /// Ends the connection's reads when the app takes too long; `None` on h2.
     pub(super) deadline: Option<Arc<Deadline>>,
+    /// The `Date` of the next head on the connection; `None` on h2.
+    pub(super) date: Option<Arc<NextDate>>,
     /// What `admit` found out.
     pub(super) admitted: Option<Admitted>,
     /// What became of the cache, for header, log and metrics.
@@ -82,6 +85,7 @@ impl Ctx {
             snapshot: shared.live.full(),
             started: Instant::now(),
             deadline: None,
+            date: None,
             admitted: None,
             outcome: Outcome::Bypass(Reason::CacheOff),
             coder: None,

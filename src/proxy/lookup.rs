@@ -3,21 +3,27 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::Method;
+use http::{HeaderName, Method};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
 use super::admit::{host, peer_ip, policy_request};
 use super::ctx::Ctx;
-use super::{Shared, fetch, respond};
+use super::fetch::{self, Fetched, Wanted};
+use super::{Shared, respond};
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
+use crate::cache::object::Object;
 use crate::cache::policy;
 use crate::cache::reuse::{Reuse, Terms, reuse};
 use crate::cache::status::Outcome;
 use crate::config::Mode;
 use crate::reason::Reason;
+
+/// How often the cache is looked into for one request: what a fetch has just stored, or what is learnt
+/// from it, may ask for another look.
+const LOOKS_MAX: usize = 3;
 
 /// Looks into the cache; answers from it, or from a fetch, when it may.
 pub(super) async fn look_up(
@@ -32,19 +38,38 @@ pub(super) async fn look_up(
             return Ok(false);
         }
     };
+    let mut varies_by = Vec::new();
+    for _ in 0..LOOKS_MAX {
+        match look(shared, session, ctx, &key, varies_by).await? {
+            Fetched::Answered => return Ok(true),
+            Fetched::Unsuited => return Ok(false),
+            Fetched::Again(fields) => varies_by = fields,
+        }
+    }
+    Ok(false)
+}
+
+async fn look(
+    shared: &Arc<Shared>,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    key: &Key,
+    varies_by: Vec<HeaderName>,
+) -> Result<Fetched> {
     if let Some(admitted) = &mut ctx.admitted {
         // Read before the app is asked: a purge from now on must win over what it answers.
         admitted.sequence = shared.generations.sequence();
     }
-    let (stored, found) = match find(shared, session, ctx, &key) {
+    let object = shared.memory.get(key);
+    let (stored, found) = match find(object.as_deref(), session, ctx) {
         Found::Nothing => (None, None),
         Found::Otherwise => (None, Some(Reason::VaryMiss)),
         Found::Entry(entry) => {
-            let decision = judge(shared, session, ctx, &key, &entry, SystemTime::now());
-            if serve(shared, session, ctx, &key, &entry, decision).await? {
-                return Ok(true);
+            let decision = judge(shared, session, ctx, key, &entry, SystemTime::now());
+            if serve(shared, session, ctx, key, &entry, decision).await? {
+                return Ok(Fetched::Answered);
             }
-            let (stored, found) = unusable(shared, &key, entry, decision);
+            let (stored, found) = unusable(shared, key, entry, decision);
             (stored, Some(found))
         }
     };
@@ -57,23 +82,27 @@ pub(super) async fn look_up(
     if let Err(reason) = policy::fills(&policy_request(session, ctx)) {
         // A part is cut from the whole where that is on its way anyway, or has been stored before.
         let whole = reason == Reason::RequestRange
-            && (stored.is_some() || fetch::is_under_way(shared, session, ctx, &key));
+            && (stored.is_some() || fetch::is_under_way(shared, session, ctx, key));
         if !whole {
             ctx.outcome.goes_past(reason);
-            return Ok(false);
+            return Ok(Fetched::Unsuited);
         }
     }
     if session.req_header().method != Method::GET {
-        return Ok(false);
+        return Ok(Fetched::Unsuited);
     }
     // Who asks for what is newer than the stored answer must not get what was asked for earlier.
     let alone = found.is_some_and(|reason| {
-        !matches!(
-            reason,
-            Reason::Expired | Reason::Purged | Reason::VaryMiss | Reason::RequestMaxStale
-        )
+        !matches!(reason, Reason::Expired | Reason::Purged | Reason::VaryMiss)
     });
-    fetch::answer(shared, session, ctx, &key, stored, alone).await
+    let wanted = Wanted {
+        key,
+        object,
+        stored,
+        varies_by,
+        alone,
+    };
+    fetch::answer(shared, session, ctx, wanted).await
 }
 
 /// What is stored under a key, as far as `Vary` is concerned (RFC 9111 §4.1).
@@ -84,8 +113,8 @@ enum Found {
     Entry(Arc<Entry>),
 }
 
-fn find(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key) -> Found {
-    let Some(object) = shared.memory.get(key) else {
+fn find(object: Option<&Object>, session: &Session, ctx: &Ctx) -> Found {
+    let Some(object) = object else {
         return Found::Nothing;
     };
     match object.select(&policy_request(session, ctx)) {
@@ -101,7 +130,7 @@ pub(super) fn stored(
     ctx: &Ctx,
     key: &Key,
 ) -> Option<Arc<Entry>> {
-    match find(shared, session, ctx, key) {
+    match find(shared.memory.get(key).as_deref(), session, ctx) {
         Found::Entry(entry) => Some(entry),
         Found::Nothing | Found::Otherwise => None,
     }
@@ -118,6 +147,14 @@ async fn serve(
 ) -> Result<bool> {
     let age = match decision {
         Reuse::Serve { age, ttl } => {
+            let hits = entry.uses.count();
+            let ahead = ctx.snapshot.cache.refresh_ahead;
+            // Once for each entry: should the app fail, its end is early enough to ask again.
+            if ahead.is_some_and(|ahead| ahead.is_due(age, age.saturating_add(ttl), hits))
+                && entry.uses.claim()
+            {
+                fetch::refresh(shared, session, ctx, key, entry).await;
+            }
             ctx.outcome = Outcome::hit(ttl);
             age
         }
@@ -128,7 +165,7 @@ async fn serve(
             why,
         } => {
             // Stale while it is revalidated, not stale for ever.
-            if refresh && !fetch::refresh(shared, session, ctx, key, entry).await? {
+            if refresh && !fetch::refresh(shared, session, ctx, key, entry).await {
                 return Ok(false);
             }
             ctx.outcome = Outcome::stale(over, why);

@@ -20,6 +20,7 @@ mod admit;
 mod coded;
 mod compression;
 mod ctx;
+mod date;
 mod deadline;
 mod error;
 mod fetch;
@@ -48,6 +49,7 @@ use pingora::{Error, Result};
 pub use access_log::AccessLog;
 pub use coded::Codings;
 pub use ctx::Ctx;
+pub use date::NextDate;
 pub use deadline::Deadline;
 pub use fetch::Fetches;
 pub use lifecycle::{InFlight, Lifecycle, Stage};
@@ -124,17 +126,18 @@ impl ProxyHttp for Proxy {
     /// None of pingora's own modules: its compression ignores q-values and never flushes.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    /// The accept loop hands the connection's deadline over in this way (HTTP/1.1 only).
+    /// The accept loop hands over in this way what the connection offers (HTTP/1.1 only).
     fn on_connection_reuse(
         &self,
         _session: &mut Session,
         ctx: &mut Ctx,
         handle: Box<dyn Any + Send + Sync>,
     ) {
-        ctx.deadline = handle
-            .downcast::<Arc<Deadline>>()
-            .ok()
-            .map(|deadline| *deadline);
+        if let Ok(offers) = handle.downcast::<(Arc<Deadline>, Arc<NextDate>)>() {
+            let (deadline, date) = *offers;
+            date.set(None);
+            (ctx.deadline, ctx.date) = (Some(deadline), Some(date));
+        }
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {

@@ -54,8 +54,11 @@ pub(super) fn sign(
     label(response, ctx)
 }
 
-/// `Via`, the correlation id and `Cache-Status`; no tags.
+/// The app's `Date`, `Via`, the correlation id and `Cache-Status`; no tags.
 pub(super) fn label(response: &mut ResponseHeader, ctx: &Ctx) -> Result<()> {
+    if let Some(next) = &ctx.date {
+        next.set(response.headers.get(header::DATE));
+    }
     let tags = &ctx.snapshot.cache.tags;
     // They are for the cache that purges by them. Stored heads keep them for that.
     if tags.strip && ctx.may_cache() {

@@ -2,10 +2,21 @@
 //! Each check reads its input as lines, one field value each. Used by the fuzz targets and by
 //! `tests/corpus.rs`.
 
-use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, FORWARDED};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, ETAG, FORWARDED, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, RANGE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::UNIX_EPOCH;
+use vestibule::cache::conditional::{Precondition, evaluate, validators};
+use vestibule::cache::entry::{Entry, Fetched};
+use vestibule::cache::freshness::Freshness;
 use vestibule::cache::key::{Key, QueryRule};
+use vestibule::cache::policy::Request;
+use vestibule::cache::range::{PARTS_MAX, RangeAnswer, multipart, satisfy};
+use vestibule::cache::search::{NO_VARY_SEARCH, Variance};
 use vestibule::cache::tags::{self, SLOTS, Target, slots_for};
 use vestibule::compress::negotiate::{Coding, negotiate};
 use vestibule::headers::cache_control::{CacheControl, Delta, SECONDS_MAX};
@@ -15,11 +26,14 @@ use vestibule::headers::client_ip::Settings;
 pub type Check = fn(&[u8]);
 
 /// Every target with its name, which is also that of its folder in the corpus.
-pub const ALL: [(&str, Check); 4] = [
+pub const ALL: [(&str, Check); 7] = [
     ("cache_control", cache_control),
     ("client_ip", client_ip),
     ("accept_encoding", accept_encoding),
     ("tags", tags),
+    ("range", range),
+    ("preconditions", preconditions),
+    ("search", search),
 ];
 
 /// The lines that are field values at all.
@@ -176,5 +190,91 @@ pub fn tags(data: &[u8]) {
             let purged = Target::Tag { host, tag }.slot();
             assert!(slots.contains(&purged), "a tag that no purge finds");
         }
+    }
+}
+
+/// A stored body of ten bytes with this head.
+fn entry(headers: &HeaderMap) -> Entry {
+    let key = Key::new("http", "example.org", "/", None, &QueryRule::default());
+    let fetched = Fetched {
+        status: StatusCode::OK,
+        headers,
+        body: Bytes::from_static(b"0123456789"),
+        freshness: Freshness::default(),
+        received_at: UNIX_EPOCH,
+        sequence: 0,
+        tags: Vec::new(),
+        selecting: Box::default(),
+    };
+    Entry::new(&key, fetched)
+}
+
+fn get(headers: &HeaderMap) -> Request<'_> {
+    Request {
+        method: &Method::GET,
+        headers,
+        has_body: false,
+        scheme: "http",
+        host: "example.org",
+    }
+}
+
+/// RFC 9110 §14.
+pub fn range(data: &[u8]) {
+    let entry = entry(&HeaderMap::new());
+    let headers = fields(&RANGE, values(data));
+    let parts = match satisfy(&entry, &get(&headers)) {
+        RangeAnswer::Whole | RangeAnswer::Unsatisfiable => return,
+        RangeAnswer::Part(part) => vec![part],
+        RangeAnswer::Parts(parts) => parts,
+    };
+    assert!(parts.len() <= PARTS_MAX);
+    for part in &parts {
+        assert!(part.start < part.end && part.end <= entry.body.len());
+    }
+    let mut sorted = parts.clone();
+    sorted.sort_by_key(|part| part.start);
+    assert!(sorted.windows(2).all(|two| two[0].end < two[1].start));
+    let whole = multipart(&entry.body, &parts, None, "boundary");
+    assert!(whole.length() <= (entry.body.len() + 100) * parts.len() + 100);
+}
+
+/// RFC 9110 §13: the first half of the lines are what the app said, the rest is the client's.
+pub fn preconditions(data: &[u8]) {
+    let all: Vec<_> = values(data).collect();
+    let (app, client) = all.split_at(all.len() / 2);
+    let mut head = fields(&ETAG, app.iter().take(1).cloned());
+    head.extend(fields(&LAST_MODIFIED, app.iter().skip(1).take(1).cloned()));
+    let entry = entry(&head);
+    for (name, value) in validators(&entry) {
+        // What the app said is asked for again, byte by byte, and is what a client has.
+        assert!(head.values().any(|said| *said == value));
+        let has = fields(&name, std::iter::once(value));
+        assert_eq!(evaluate(&entry, &get(&has)), Precondition::NotModified);
+    }
+    for name in [IF_NONE_MATCH, IF_MATCH, IF_MODIFIED_SINCE] {
+        let headers = fields(&name, client.iter().cloned());
+        let found = evaluate(&entry, &get(&headers));
+        if name != IF_MATCH {
+            assert_ne!(found, Precondition::Failed, "a GET without If-Match");
+        }
+        if name == IF_NONE_MATCH && found == Precondition::NotModified {
+            let named = client.iter().any(|line| line.as_bytes().contains(&b'"'));
+            assert!(named || client[0].as_bytes().trim_ascii() == b"*");
+        }
+    }
+}
+
+/// `No-Vary-Search`: the first line is the app's, the others are queries.
+pub fn search(data: &[u8]) {
+    let mut lines = values(data);
+    let headers = fields(&NO_VARY_SEARCH, lines.by_ref().take(1));
+    let Some(variance) = Variance::of(&headers) else {
+        return;
+    };
+    for query in lines.filter_map(|line| line.to_str().map(str::to_owned).ok()) {
+        let left = variance.normalise(Some(&query));
+        assert!(left.len() <= query.len());
+        assert_eq!(variance.normalise(Some(&left)), left);
     }
 }

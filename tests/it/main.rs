@@ -29,5 +29,6 @@ mod settings;
 mod stampede;
 mod starlette;
 mod streaming;
+mod validation;
 mod variants;
 mod websocket;

@@ -125,25 +125,79 @@ async fn answers_without_a_body_leave_the_connection_usable() {
     assert!(!connection.has_leftovers());
 }
 
+/// RFC 9110 §15.2.
 #[tokio::test]
-async fn an_interim_answer_does_not_disturb_the_final_one() {
+async fn interim_answers_are_passed_on_and_not_stored() {
     let origin = Origin::always(Reply::raw(
         "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n\
-         HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Final: yes\r\n\r\nhello",
+         HTTP/1.1 102 Processing\r\nX-Step: 2\r\n\r\n\
+         HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\n\r\nfinal",
     ))
     .await;
     let sidecar = Sidecar::before(&origin).await;
-    let answer = sidecar.get("/").await;
-    assert_eq!(
-        (answer.status, answer.header("x-final")),
-        (200, Some("yes"))
-    );
-    assert_eq!((answer.text().as_str(), answer.is_whole()), ("hello", true));
-    assert!(
-        answer.interim.is_empty() || answer.interim == [103],
-        "{:?}",
-        answer.interim
-    );
+    for (target, stored) in [("/", true), ("/by-post", false)] {
+        let method = if stored { "GET" } else { "POST" };
+        let mut connection = sidecar.connect().await;
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nHost: app.test\r\nContent-Length: 0\r\n\r\n");
+        connection.send(head.as_bytes()).await.unwrap();
+        let hints = connection.any_head().await.unwrap();
+        assert_eq!(hints.status().unwrap(), 103, "{method}");
+        assert_eq!(hints.headers.get("link"), Some("</a.css>; rel=preload"));
+        assert_eq!(hints.headers.get("cache-status"), None);
+        let step = connection.any_head().await.unwrap();
+        assert_eq!(step.status().unwrap(), 102, "{method}");
+        let answer = connection.response(method).await.unwrap();
+        assert_eq!((answer.status, answer.text().as_str()), (200, "final"));
+        assert_eq!(
+            (answer.header("link"), answer.header("x-step")),
+            (None, None)
+        );
+    }
+    let hit = sidecar.get("/").await;
+    assert!(hit.is_hit() && hit.interim.is_empty(), "{hit:?}");
+    // Who speaks HTTP/1.0 would take it for the answer.
+    let mut old = sidecar.connect().await;
+    old.send(b"GET /old HTTP/1.0\r\nHost: app.test\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(old.any_head().await.unwrap().status().unwrap(), 200);
+}
+
+/// RFC 9110 §6.6.1: `Date` is when the app made the answer.
+#[tokio::test]
+async fn the_date_is_that_of_the_app() {
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let origin = Origin::start(|asked| match asked.path() {
+        "/undated" => Reply::ok("x"),
+        "/old-format" => Reply::ok("x").header("Date", "Sunday, 06-Nov-94 08:49:37 GMT"),
+        "/large" => Reply::ok("x")
+            .header("Date", DATE)
+            .header("X-Large", &"x".repeat(8000)),
+        _ => Reply::ok("x")
+            .header("Date", DATE)
+            .header("Vestibule-Cache-Control", "max-age=999999999")
+            .header("ETag", "\"1\""),
+    })
+    .await;
+    let sidecar = Sidecar::before(&origin).await;
+    let mut connection = sidecar.connect().await;
+    let mut date = async |request: Request| {
+        let answer = connection.ask(&request).await;
+        answer.header("date").unwrap_or_default().to_owned()
+    };
+    let now = date(Request::get("/undated")).await;
+    assert!(now.ends_with(" GMT") && now != DATE, "{now}");
+    assert_eq!(date(Request::post("/", "x")).await, DATE);
+    assert_eq!(date(Request::get("/large")).await, DATE);
+    assert_eq!(date(Request::get("/")).await, DATE, "miss");
+    assert_eq!(date(Request::get("/")).await, DATE, "hit");
+    let same = Request::get("/").header("If-None-Match", "\"1\"");
+    assert_eq!(date(same).await, DATE, "304");
+    let converted = date(Request::get("/old-format")).await;
+    assert_eq!(converted.len(), DATE.len(), "pingora's own: {converted}");
+    let later = date(Request::get("/undated")).await;
+    assert!(later != DATE, "one answer's date is not the next one's");
 }
 
 #[tokio::test]

@@ -3,17 +3,18 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, ETAG, LAST_MODIFIED,
-    SET_COOKIE, TRANSFER_ENCODING,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, ETAG, LAST_MODIFIED, SET_COOKIE,
+    TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::statuses::{is_known, is_understood};
 use super::ttl::fallback;
 use super::{Request, Response, fills, has_unkeyed_cookies, lookup};
-use crate::cache::freshness::{self, Audience, Freshness, Lifetime, http_date};
+use crate::cache::freshness::{self, Audience, Freshness, Lifetime};
 use crate::cache::{RequestCookies, Rule, SetCookie, Settings, vary};
 use crate::headers::cache_control::{CacheControl, Delta, pragma_no_cache};
+use crate::headers::date::http_date;
 use crate::reason::Reason;
 
 /// Whether the app's answer may be stored, and how it may be used if so. `now` is when its head
@@ -75,12 +76,17 @@ fn whole(
         status,
         headers,
         framed,
+        any_coding,
     } = *response;
     if request.method != Method::GET {
         return Err(Reason::HeadRequest);
     }
-    // RFC 9111 §3.3: ranges are not put together in this cache.
-    if status == StatusCode::PARTIAL_CONTENT || headers.contains_key(CONTENT_RANGE) {
+    // RFC 9111 §3.3: ranges are not put together in this cache. Elsewhere than in a 206 or a 416,
+    // `Content-Range` means nothing (RFC 9110 §14.4).
+    if matches!(
+        status,
+        StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
+    ) {
         return Err(Reason::PartialContent);
     }
     if !is_understood(status) {
@@ -90,12 +96,15 @@ fn whole(
     if !framed && status != StatusCode::NO_CONTENT {
         return Err(Reason::Unframed);
     }
-    // RFC 9110 §8.4. A transfer coding that is not undone here (RFC 9112 §6.1) counts alike.
+    // RFC 9110 §8.4: a coding that was chosen for one client is not for all. A transfer coding that
+    // is not undone here (RFC 9112 §6.1) is for none.
     let plain = |field: HeaderName, allowed: &[u8]| {
         let mut codings = headers.get_all(field).into_iter().flat_map(members);
         codings.all(|coding| coding.eq_ignore_ascii_case(allowed))
     };
-    if !plain(CONTENT_ENCODING, b"identity") || !plain(TRANSFER_ENCODING, b"chunked") {
+    if !(any_coding || plain(CONTENT_ENCODING, b"identity"))
+        || !plain(TRANSFER_ENCODING, b"chunked")
+    {
         return Err(Reason::ContentEncoding);
     }
     let length = headers
@@ -139,7 +148,8 @@ fn audience(
     let headers = response.headers;
     let everybody = directives.is_for_everybody();
     // RFC 9111 §7.3 leaves this to the cache. Handing a session to a stranger is the worst answer.
-    let sets_cookie = headers.contains_key(SET_COOKIE) || headers.contains_key("set-cookie2");
+    // Nobody acts on `Set-Cookie2` any more (RFC 6265 §9.4).
+    let sets_cookie = headers.contains_key(SET_COOKIE);
     if sets_cookie && settings.safety.set_cookie == SetCookie::Bypass {
         return Err(Reason::SetCookie);
     }

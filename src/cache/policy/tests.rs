@@ -33,6 +33,7 @@ fn judge(
         status: StatusCode::from_u16(status).expect("a status"),
         headers: &headers(fields),
         framed: true,
+        any_coding: false,
     };
     let request = headers(request);
     let delay = Duration::ZERO;

@@ -264,3 +264,16 @@ fn terms_follow_the_configuration() {
         (&RequestCookies::Ignore, Purge::Soft)
     );
 }
+
+/// RFC 9110 §14.4: outside of a 206 the field means nothing to us; to apps that page by it, it does.
+#[test]
+fn an_answer_with_a_range_of_its_own_is_not_for_who_asks_for_a_range() {
+    let mut paged = entry(&key("/"), &[("content-range", "items 0-24/100")], "");
+    paged.freshness.lifetime = secs(60);
+    let verdict = judge(&paged, &[], &TERMS, 10);
+    assert!(matches!(verdict, Reuse::Serve { .. }), "{verdict:?}");
+    assert_eq!(
+        judge(&paged, &[("range", "items=25-49")], &TERMS, 10),
+        Reuse::Miss(Reason::RequestRange)
+    );
+}

@@ -8,6 +8,7 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, OkOrErr, Result};
 
+use super::flight::Flight;
 use super::order::Order;
 use crate::proxy::upstream;
 
@@ -38,9 +39,9 @@ impl Asked {
 
 /// Sends the request and waits for the final head. A pooled connection may have been closed by the
 /// app in the meantime: then a fresh one is tried, once.
-pub(super) async fn ask(connector: &Connector, order: &Order) -> Result<Asked> {
+pub(super) async fn ask(connector: &Connector, order: &Order, flight: &Flight) -> Result<Asked> {
     let began = Instant::now();
-    let (session, peer, response) = exchange(connector, order).await?;
+    let (session, peer, response) = exchange(connector, order, flight).await?;
     Ok(Asked {
         session,
         peer,
@@ -53,9 +54,10 @@ pub(super) async fn ask(connector: &Connector, order: &Order) -> Result<Asked> {
 async fn exchange(
     connector: &Connector,
     order: &Order,
+    flight: &Flight,
 ) -> Result<(HttpSession<()>, HttpPeer, ResponseHeader)> {
     let (mut session, peer, reused) = connect(connector, &order.peers).await?;
-    match head(&mut session, order).await {
+    match head(&mut session, order, flight).await {
         Ok(response) => Ok((session, peer, response)),
         Err(e) if reused && !matches!(e.etype(), ErrorType::ReadTimedout) => {
             session.shutdown().await;
@@ -66,7 +68,9 @@ async fn exchange(
                 ..peer.clone()
             };
             let (mut session, _, _) = connect(connector, &[fresh]).await?;
-            let response = head(&mut session, order).await.map_err(Error::into_up)?;
+            let response = head(&mut session, order, flight)
+                .await
+                .map_err(Error::into_up)?;
             Ok((session, peer, response))
         }
         Err(e) => Err(e.into_up()),
@@ -92,7 +96,12 @@ async fn connect(
     Err(last.into_up())
 }
 
-async fn head(session: &mut HttpSession<()>, order: &Order) -> Result<ResponseHeader> {
+/// Sends the request and reads up to the final head; interim ones are passed on.
+async fn head(
+    session: &mut HttpSession<()>,
+    order: &Order,
+    flight: &Flight,
+) -> Result<ResponseHeader> {
     let timeouts = &order.snapshot.upstream.timeouts;
     session.set_read_timeout(bound(timeouts.first_byte));
     session.set_write_timeout(bound(timeouts.between_bytes));
@@ -105,7 +114,13 @@ async fn head(session: &mut HttpSession<()>, order: &Order) -> Result<ResponseHe
             .or_err(ErrorType::InvalidHTTPHeader, "no head")?;
         match response.status.as_u16() {
             101 => return Error::e_explain(ErrorType::InvalidHTTPHeader, "an unasked 101"),
-            100..=199 => {}
+            // An answer to an `Expect` that we did not send.
+            100 => {}
+            102..=199 => {
+                let mut interim = response.clone();
+                upstream::strip_response(&mut interim);
+                flight.push_interim(interim);
+            }
             _ => return Ok(response.clone()),
         }
     }

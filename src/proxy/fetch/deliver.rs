@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderName, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::oneshot;
 
-use super::Shared;
 use super::exchange::{Exchange, Handed};
-use super::flight::{Answer, Ended, Failure, Head, Piece, Reader};
+use super::flight::{Answer, Ended, Failure, Head, Heard, Piece, Reader};
+use super::{Fetched, Shared};
 use crate::cache::conditional::not_modified;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
@@ -37,7 +37,7 @@ pub(super) async fn lead(
     key: &Key,
     reader: Reader,
     mut handed: oneshot::Receiver<Handed>,
-) -> Result<bool> {
+) -> Result<Fetched> {
     match head(session, ctx, &reader).await? {
         Head::Shared(answer) => {
             share(shared, session, ctx, key, &reader, &answer, true).await?;
@@ -55,21 +55,11 @@ pub(super) async fn lead(
                 ctx.outcome.goes_past(why);
                 respond::stored(shared, session, ctx, key, &entry, *response).await?;
             }
-            Err(_) => return Ok(false),
+            Err(_) => return Ok(Fetched::Unsuited),
         },
         Head::Failed(failure) => fail(shared, session, ctx, key, failure).await?,
     }
-    Ok(true)
-}
-
-/// What became of a client that found the fetch under way.
-pub(super) enum Followed {
-    /// It has its answer.
-    Answered,
-    /// The answer is not for it.
-    Unsuited,
-    /// The answer depends on these request fields, in which this client differs.
-    Varies(Vec<HeaderName>),
+    Ok(Fetched::Answered)
 }
 
 /// Answers a client that found the fetch under way.
@@ -79,17 +69,17 @@ pub(super) async fn follow(
     ctx: &mut Ctx,
     key: &Key,
     reader: Reader,
-) -> Result<Followed> {
+) -> Result<Fetched> {
     let answered = match head(session, ctx, &reader).await? {
         Head::Shared(answer) => match suits(shared, session, ctx, key, &answer.entry) {
-            Followed::Answered => {
+            Fetched::Answered => {
                 share(shared, session, ctx, key, &reader, &answer, false).await?;
                 true
             }
             unsuited => return Ok(unsuited),
         },
         Head::Validated(entry) => match suits(shared, session, ctx, key, &entry) {
-            Followed::Answered => {
+            Fetched::Answered => {
                 validated(shared, session, ctx, key, &entry, true).await?;
                 true
             }
@@ -105,20 +95,20 @@ pub(super) async fn follow(
         }
     };
     Ok(match answered {
-        true => Followed::Answered,
-        false => Followed::Unsuited,
+        true => Fetched::Answered,
+        false => Fetched::Unsuited,
     })
 }
 
 /// Whether this client may have what another one asked for.
-fn suits(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key, entry: &Entry) -> Followed {
+fn suits(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key, entry: &Entry) -> Fetched {
     if !vary::matches(&entry.selecting, &session.req_header().headers) {
         let fields = entry.selecting.iter();
-        return Followed::Varies(fields.map(|field| field.name.clone()).collect());
+        return Fetched::Again(fields.map(|field| field.name.clone()).collect());
     }
     match judge(shared, session, ctx, key, entry, SystemTime::now()) {
-        Reuse::Serve { .. } => Followed::Answered,
-        _ => Followed::Unsuited,
+        Reuse::Serve { .. } => Fetched::Answered,
+        _ => Fetched::Unsuited,
     }
 }
 
@@ -142,7 +132,7 @@ async fn validated(
 
 /// The app failed: a stored answer is given although it is stale, where that is allowed (RFC 5861
 /// §4). `false`: there is none.
-async fn rescue(
+pub(super) async fn rescue(
     shared: &Shared,
     session: &mut Session,
     ctx: &mut Ctx,
@@ -169,12 +159,26 @@ async fn rescue(
     Ok(true)
 }
 
-/// Waits for the head of the answer, as long as the client does.
+/// Waits for the head of the answer, as long as the client does, and passes on what comes before it
+/// (RFC 9110 §15.2).
 async fn head(session: &mut Session, ctx: &mut Ctx, reader: &Reader) -> Result<Head> {
-    tokio::select! {
-        biased;
-        head = reader.head() => Ok(head),
-        error = gone(session, ctx) => Err(error),
+    let mut heard = 0;
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = reader.hear(heard) => next,
+            error = gone(session, ctx) => return Err(error),
+        };
+        match next {
+            Heard::Head(head) => return Ok(head),
+            Heard::Interim(interim) => {
+                heard += 1;
+                // Who speaks HTTP/1.0 would take it for the final answer.
+                if is_http11_or_later(session.req_header()) {
+                    session.write_response_header(interim, false).await?;
+                }
+            }
+        }
     }
 }
 
@@ -206,6 +210,10 @@ async fn share(
         (*stored, *collapsed) = (true, !leads);
     }
     let mut response = answer.response.clone();
+    if !leads {
+        // With `set_cookie: strip` the answer is shared; its cookie is for the one who asked.
+        response.remove_header(&header::SET_COOKIE);
+    }
     if not_modified(&answer.entry, &policy_request(session, ctx)) {
         compression::vary_if_coded(session, &mut response, ctx)?;
         return respond::unmodified(shared, session, response, ctx).await;

@@ -58,7 +58,7 @@ pub(super) async fn run(landing: &Landing, order: Order, hand_over: oneshot::Sen
 
 async fn fetch(landing: &Landing, mut order: Order, hand_over: oneshot::Sender<Handed>) {
     let connector = &landing.shared.fetches.connector;
-    let mut asked = match ask(connector, &order).await {
+    let mut asked = match ask(connector, &order, &landing.flight).await {
         Ok(asked) => asked,
         Err(e) => return failed(landing, &e),
     };
@@ -74,7 +74,7 @@ async fn fetch(landing: &Landing, mut order: Order, hand_over: oneshot::Sender<H
         // It speaks of something that is not stored: only the whole answer helps.
         asked.drain(connector, idle).await;
         order.unconditional();
-        asked = match ask(connector, &order).await {
+        asked = match ask(connector, &order, &landing.flight).await {
             Ok(asked) => asked,
             Err(e) => return failed(landing, &e),
         };
@@ -167,6 +167,7 @@ fn judge(landing: &Landing, order: &Order, asked: &Asked) -> Result<Entry, Reaso
         status: response.status,
         headers: &response.headers,
         framed,
+        any_coding: !order.request.headers.contains_key(header::ACCEPT_ENCODING),
     };
     let (settings, rule, now) = (&order.snapshot.cache, &order.rule, asked.received_at);
     let freshness = policy::storable(&request, &answer, settings, rule, now, asked.delay)?

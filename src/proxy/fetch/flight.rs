@@ -16,6 +16,9 @@ use tokio::sync::Notify;
 use crate::cache::entry::Entry;
 use crate::reason::Reason;
 
+/// Interim answers that are passed on; the app's further ones are dropped.
+const INTERIM_MAX: usize = 8;
+
 /// Unread bytes that a body too large to be stored may hold.
 const WINDOW_BYTES: usize = 1024 * 1024;
 
@@ -31,6 +34,14 @@ pub(in crate::proxy) enum Head {
     Unshared(Option<StatusCode>),
     /// There is none.
     Failed(Failure),
+}
+
+/// What a reader gets before the body.
+pub(in crate::proxy) enum Heard {
+    /// An interim answer; more is to come.
+    Interim(Box<ResponseHeader>),
+    /// What became of the final one.
+    Head(Head),
 }
 
 /// The head of an answer that is shared.
@@ -77,6 +88,8 @@ enum End {
 }
 
 struct State {
+    /// Heads before the final one (RFC 9110 §15.2).
+    interim: Vec<ResponseHeader>,
     head: Option<Head>,
     /// The body's pieces, from number `first` on.
     pieces: VecDeque<Bytes>,
@@ -103,6 +116,7 @@ pub(in crate::proxy) struct Flight {
 impl Flight {
     pub(in crate::proxy) fn new(sequence: u64) -> Arc<Self> {
         let state = State {
+            interim: Vec::new(),
             head: None,
             pieces: VecDeque::new(),
             first: 0,
@@ -133,6 +147,18 @@ impl Flight {
             flight: self.clone(),
             id,
         })
+    }
+
+    /// Passes an interim answer on.
+    pub(super) fn push_interim(&self, head: ResponseHeader) {
+        {
+            let mut state = self.lock();
+            if state.interim.len() == INTERIM_MAX {
+                return;
+            }
+            state.interim.push(head);
+        }
+        self.grown.notify_waiters();
     }
 
     /// Tells what became of the head; once.
@@ -226,12 +252,18 @@ pub(in crate::proxy) struct Reader {
 }
 
 impl Reader {
-    /// Waits for the head.
-    pub(in crate::proxy) async fn head(&self) -> Head {
+    /// Waits for what comes after `heard` interim answers: one more, or the head.
+    pub(in crate::proxy) async fn hear(&self, heard: usize) -> Heard {
         loop {
             let grown = self.flight.grown.notified();
-            if let Some(head) = self.flight.lock().head.clone() {
-                return head;
+            {
+                let state = self.flight.lock();
+                if let Some(interim) = state.interim.get(heard) {
+                    return Heard::Interim(Box::new(interim.clone()));
+                }
+                if let Some(head) = &state.head {
+                    return Heard::Head(head.clone());
+                }
             }
             grown.await;
         }

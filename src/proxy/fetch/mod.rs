@@ -37,9 +37,9 @@ use super::Shared;
 use super::ctx::Ctx;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
+use crate::cache::object::Object;
 use crate::cache::vary::{self, Selected};
 use crate::reason::Reason;
-use deliver::Followed;
 use exchange::Handed;
 use flight::{Flight, Reader};
 use order::Order;
@@ -79,6 +79,8 @@ enum Part {
     Leads(Reader, oneshot::Receiver<Handed>),
     /// It reads along.
     Follows(Reader),
+    /// What it wants has been stored since it looked.
+    Late,
     /// It has to ask the app on its own.
     Passes,
 }
@@ -101,18 +103,31 @@ impl Fetches {
         self.flights().len()
     }
 
-    /// Joins the fetch of `key`, or begins it with the request that `order` describes. `alone` is for
-    /// requests that must not be content with what was asked for before them: where such a fetch is
-    /// under way, they get one of their own, which nobody else joins.
-    fn join(&self, shared: &Arc<Shared>, queue: Queue, alone: bool, order: Order) -> Part {
+    /// Joins the fetch, or begins it with the request that `order` describes. `seen` is what was stored
+    /// when the request was looked up; `None`: it must not be content with what was asked for before
+    /// it came, and where such a fetch is under way, it gets one of its own, which nobody else joins.
+    fn join(
+        &self,
+        shared: &Arc<Shared>,
+        queue: Queue,
+        seen: Option<Option<&Arc<Object>>>,
+        order: Order,
+    ) -> Part {
         let sequence = order.sequence;
         let mut flights = self.flights();
         let under_way = flights.get(&queue);
         // An answer that was asked for before a purge is nothing for who came after it.
-        if let Some(flight) = under_way.filter(|flight| !alone && flight.sequence == sequence) {
+        if let Some(flight) = under_way.filter(|f| seen.is_some() && f.sequence == sequence) {
             return flight.reader().map_or(Part::Passes, Part::Follows);
         }
         let is_first = under_way.is_none();
+        // A fetch stores before it leaves the table, so that here its answer is found.
+        if let Some(seen) = seen.filter(|_| is_first) {
+            let now = shared.memory.get(&queue.key);
+            if now.as_ref().map(Arc::as_ptr) != seen.map(Arc::as_ptr) {
+                return Part::Late;
+            }
+        }
         let Ok(slot) = self.slots.clone().try_acquire_owned() else {
             return Part::Passes;
         };
@@ -194,41 +209,62 @@ impl Drop for Landing {
     }
 }
 
-/// Answers a miss from a fetch; `stored` is what the app is asked about, if it can be. `false`: the
-/// request goes to the app by the ordinary way.
+/// What a request that is not answered from the store wants.
+pub(super) struct Wanted<'k> {
+    pub(super) key: &'k Key,
+    /// All that was stored under the key when it was looked up.
+    pub(super) object: Option<Arc<Object>>,
+    /// Of that, what the app can be asked about.
+    pub(super) stored: Option<Arc<Entry>>,
+    /// Request fields on which the answer is known to depend, besides those of what is stored.
+    pub(super) varies_by: Vec<HeaderName>,
+    /// The client must not be content with what was asked for before it came.
+    pub(super) alone: bool,
+}
+
+/// What has come of it.
+pub(super) enum Fetched {
+    /// The client has its answer.
+    Answered,
+    /// The request goes to the app by the ordinary way.
+    Unsuited,
+    /// Something has been stored meanwhile, or the answer depends on these fields: look again.
+    Again(Vec<HeaderName>),
+}
+
+/// Answers a miss from a fetch.
 pub(super) async fn answer(
     shared: &Arc<Shared>,
     session: &mut Session,
     ctx: &mut Ctx,
-    key: &Key,
-    stored: Option<Arc<Entry>>,
-    alone: bool,
-) -> Result<bool> {
-    let mut fields = vary_fields(shared, key);
-    // Twice at most: who learns from a fetch that its answer varies joins the one for his variant.
-    for _ in 0..2 {
-        let queue = queue(session, ctx, key, &fields);
-        if let Some(why) = shared.fetches.passes(&queue, Instant::now()) {
-            shared.metrics.decide(why);
-            ctx.outcome.goes_past(why);
-            return Ok(false);
-        }
-        let order = Order::new(shared, session, ctx, stored.as_ref()).await?;
-        match shared.fetches.join(shared, queue, alone, order) {
-            Part::Leads(reader, handed) => {
-                return deliver::lead(shared, session, ctx, key, reader, handed).await;
-            }
-            Part::Follows(reader) => {
-                match deliver::follow(shared, session, ctx, key, reader).await? {
-                    Followed::Answered => return Ok(true),
-                    Followed::Unsuited => return Ok(false),
-                    Followed::Varies(by) => fields = by,
-                }
-            }
-            Part::Passes => return Ok(false),
-        }
+    wanted: Wanted<'_>,
+) -> Result<Fetched> {
+    let key = wanted.key;
+    let fields = vary_fields(wanted.object.as_deref(), &wanted.varies_by);
+    let queue = queue(session, ctx, key, &fields);
+    if let Some(why) = shared.fetches.passes(&queue, Instant::now()) {
+        shared.metrics.decide(why);
+        ctx.outcome.goes_past(why);
+        return Ok(Fetched::Unsuited);
     }
-    Ok(false)
+    let order = match Order::new(shared, session, ctx, wanted.stored.as_ref()).await {
+        Ok(order) => order,
+        // The app has no address: one more way in which it fails.
+        Err(e) if deliver::rescue(shared, session, ctx, key, None).await? => {
+            log::debug!("answered from the cache: {e}");
+            return Ok(Fetched::Answered);
+        }
+        Err(e) => return Err(e),
+    };
+    let seen = (!wanted.alone).then_some(wanted.object.as_ref());
+    match shared.fetches.join(shared, queue, seen, order) {
+        Part::Leads(reader, handed) => {
+            deliver::lead(shared, session, ctx, key, reader, handed).await
+        }
+        Part::Follows(reader) => deliver::follow(shared, session, ctx, key, reader).await,
+        Part::Late => Ok(Fetched::Again(wanted.varies_by)),
+        Part::Passes => Ok(Fetched::Unsuited),
+    }
 }
 
 /// Has what is stored under `key` fetched anew while this request is answered with the stale one.
@@ -239,29 +275,37 @@ pub(super) async fn refresh(
     ctx: &mut Ctx,
     key: &Key,
     stored: &Arc<Entry>,
-) -> Result<bool> {
-    let queue = queue(session, ctx, key, &vary_fields(shared, key));
+) -> bool {
+    let object = shared.memory.get(key);
+    let queue = queue(session, ctx, key, &vary_fields(object.as_deref(), &[]));
     if shared.fetches.flights().contains_key(&queue) {
-        return Ok(true);
+        return true;
     }
     if shared.fetches.passes(&queue, Instant::now()).is_some() {
-        return Ok(false);
+        return false;
     }
-    let order = Order::new(shared, session, ctx, Some(stored)).await?;
-    let part = shared.fetches.join(shared, queue, false, order);
-    Ok(!matches!(part, Part::Passes))
+    let Ok(order) = Order::new(shared, session, ctx, Some(stored)).await else {
+        return false;
+    };
+    let seen = Some(object.as_ref());
+    let part = shared.fetches.join(shared, queue, seen, order);
+    !matches!(part, Part::Passes)
 }
 
 /// Whether somebody is fetching what the request asks for.
 pub(super) fn is_under_way(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key) -> bool {
-    let queue = queue(session, ctx, key, &vary_fields(shared, key));
+    let object = shared.memory.get(key);
+    let queue = queue(session, ctx, key, &vary_fields(object.as_deref(), &[]));
     shared.fetches.flights().contains_key(&queue)
 }
 
-/// The request fields by which stored answers vary.
-fn vary_fields(shared: &Shared, key: &Key) -> Vec<HeaderName> {
-    let object = shared.memory.get(key);
-    object.map_or_else(Vec::new, |object| object.vary_fields())
+/// The request fields by which answers vary, sorted, each once.
+fn vary_fields(object: Option<&Object>, more: &[HeaderName]) -> Vec<HeaderName> {
+    let mut fields = object.map(Object::vary_fields).unwrap_or_default();
+    fields.extend_from_slice(more);
+    fields.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    fields.dedup();
+    fields
 }
 
 fn queue(session: &Session, ctx: &Ctx, key: &Key, fields: &[HeaderName]) -> Queue {

@@ -23,7 +23,7 @@ pub use client::{Connection, Response};
 pub use decode::{StreamDecoder, decoded, decoded_as};
 pub use gate::Gate;
 pub use h2c::{H2Response, H2c};
-pub use origin::Origin;
+pub use origin::{Asked, Origin};
 pub use reply::Reply;
 pub use request::Request;
 pub use scrape::Scrape;

@@ -151,6 +151,7 @@ fn bounds_and_framing() {
         status: StatusCode::OK,
         headers: &head,
         framed: true,
+        any_coding: false,
     };
     let judge = |request: &Request<'_>, response: &Response<'_>, delay| {
         storable(request, response, &settings(), &rule(), now(), delay)
@@ -187,4 +188,63 @@ fn bounds_and_framing() {
         ..get(&none)
     };
     assert_eq!(judge(&post, &response, secs(0)), Err(Reason::Method));
+}
+
+/// RFC 9110 §8.4: a coding is no obstacle where it was not chosen for one client.
+#[test]
+fn codings_of_the_app() {
+    let none = headers(&[]);
+    let cases: &[(&str, Fields, bool, bool)] = &[
+        (
+            "chosen",
+            &[MINUTE, ("content-encoding", "gzip")],
+            false,
+            false,
+        ),
+        (
+            "for all",
+            &[MINUTE, ("content-encoding", "gzip")],
+            true,
+            true,
+        ),
+        (
+            "unknown",
+            &[MINUTE, ("content-encoding", "x-own")],
+            true,
+            true,
+        ),
+        (
+            "none",
+            &[MINUTE, ("content-encoding", "identity")],
+            false,
+            true,
+        ),
+        (
+            "of the transfer",
+            &[MINUTE, ("transfer-encoding", "gzip, chunked")],
+            true,
+            false,
+        ),
+    ];
+    for (case, fields, any_coding, stored) in cases {
+        let response = Response {
+            status: StatusCode::OK,
+            headers: &headers(fields),
+            framed: true,
+            any_coding: *any_coding,
+        };
+        let judged = storable(
+            &get(&none),
+            &response,
+            &settings(),
+            &rule(),
+            now(),
+            Duration::ZERO,
+        );
+        let expected = match stored {
+            true => None,
+            false => Some(Reason::ContentEncoding),
+        };
+        assert_eq!(judged.err(), expected, "{case}");
+    }
 }

@@ -75,6 +75,7 @@ fn a_204_needs_no_framing() {
             status: StatusCode::from_u16(status).expect("a status"),
             headers: &headers,
             framed: false,
+            any_coding: false,
         };
         let none = http::HeaderMap::new();
         let (settings, rule) = (settings(), rule());
