@@ -182,7 +182,7 @@ pub enum SetCookie {
     /// They are not stored.
     #[default]
     Bypass,
-    /// They are stored, and given to everybody, without the cookie.
+    /// They are stored without the cookie, which only the one gets who asked first.
     Strip,
 }
 

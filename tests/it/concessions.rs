@@ -74,13 +74,13 @@ async fn cookies_can_be_taken_off_what_is_stored() {
     })
     .await;
     let sidecar = with("cache: {safety: {set_cookie: strip}}", &origin).await;
-    for hit in [false, true] {
+    for (hit, cookie) in [(false, Some("id=1")), (true, None)] {
         let answer = sidecar.get("/").await;
         got(&answer, "page", hit);
-        assert_eq!(answer.header("set-cookie"), None);
+        assert_eq!(answer.header("set-cookie"), cookie);
     }
     assert_eq!(sidecar.get("/own").await.header("set-cookie"), Some("id=2"));
-    // Who waits for somebody else's answer gets nobody's cookie.
+    // Who waits for somebody else's answer gets no cookie.
     let asking = (0..3).map(|_| sidecar.get("/crowd"));
     let (answers, ()) = tokio::join!(join_all(asking), async {
         eventually("a request at the app", PATIENCE, async || {
@@ -89,12 +89,11 @@ async fn cookies_can_be_taken_off_what_is_stored() {
         .await;
         gate.open();
     });
-    for answer in &answers {
-        assert_eq!(
-            (answer.text().as_str(), answer.header("set-cookie")),
-            ("page", None)
-        );
-    }
+    let cookies = answers
+        .iter()
+        .filter(|answer| answer.header("set-cookie").is_some());
+    assert_eq!(cookies.count(), 1, "{answers:?}");
+    assert!(answers.iter().all(|answer| answer.text() == "page"));
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ pub(in crate::config) struct Safety {
     pub(in crate::config) authorization: Authorization,
     /// Requests with cookies. bypass: shared where the answer says public or s-maxage. ignore: as if they had none. A list under `allow` joins the key; other cookies count as with bypass.
     pub(in crate::config) request_cookies: Short<RequestCookies>,
-    /// Answers with Set-Cookie. bypass: not stored. strip: stored, and given to everybody, without the cookie.
+    /// Answers with Set-Cookie. bypass: not stored. strip: stored without the cookie, which only the one who asked first gets.
     pub(in crate::config) set_cookie: SetCookie,
     /// Answers that depend on request headers.
     pub(in crate::config) vary: Vary,

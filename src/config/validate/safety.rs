@@ -20,8 +20,8 @@ impl Check<'_> {
             model::SetCookie::Strip => {
                 self.warn(
                     &section.join("set_cookie"),
-                    "a page that was made for a new session is given to everybody, and no visitor gets \
-                     the cookie of a page that is stored",
+                    "a page that was made for a new session is given to everybody, and only the first \
+                     visitor gets its cookie",
                 );
                 SetCookie::Strip
             }

@@ -207,13 +207,9 @@ fn is_to_be_hidden(landing: &Landing, order: &Order, status: StatusCode) -> bool
     is_error(status) && rescues().is_some()
 }
 
-/// The head as all who share the answer may see it. A cookie was for the one who asked, whom nobody
-/// tells from the others here (`set_cookie: strip`).
+/// The head as clients may see it.
 fn forwardable(mut response: ResponseHeader) -> ResponseHeader {
     upstream::strip_response(&mut response);
-    for name in ["set-cookie", "set-cookie2"] {
-        response.remove_header(name);
-    }
     response
 }
 
