@@ -14,7 +14,7 @@ use vestibule::cache::key::{Key, Pattern, QueryRule};
 use vestibule::cache::policy::{self, Request, Response};
 use vestibule::cache::reuse::{Reuse, Terms, reuse};
 use vestibule::cache::tags::{Mode, Target};
-use vestibule::cache::{Rule, Safety, Settings, Stale, tags, vary};
+use vestibule::cache::{Rule, Safety, Settings, Stale, invalidate, tags, vary};
 use vestibule::headers::cache_control::CacheControl;
 use vestibule::store::generations::Generations;
 use vestibule::store::memory::MemoryTier;
@@ -94,12 +94,14 @@ fn settings() -> Settings {
         safety: Safety::default(),
         vary: vary::Settings::default(),
         no_vary_search: false,
+        invalidation: invalidate::Settings::default(),
         object_bytes_max: 8 << 20,
         memory_bytes: 128 << 20,
         query: QueryRule {
             sort: true,
             only: None,
             ignore: ignore.into(),
+            any_host: false,
         },
     }
 }

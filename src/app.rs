@@ -128,6 +128,7 @@ fn build(
 ) -> io::Result<Arc<Shared>> {
     let lifecycle = Lifecycle::new();
     let memory = Arc::new(MemoryTier::new(snapshot.cache.memory_bytes));
+    memory.limit_variants(snapshot.cache.vary.variants_max);
     memory::Metrics::register(memory.clone(), registry.sub_registry_with_prefix("cache"));
     process::register(registry.sub_registry_with_prefix("process"));
     let build = [("version", env!("CARGO_PKG_VERSION"))];
@@ -155,6 +156,7 @@ fn build(
 fn adapt(shared: Arc<Shared>) -> impl Fn(&Snapshot, &Snapshot) + Send + 'static {
     move |old, new| {
         shared.fetches.forget_passing();
+        shared.memory.limit_variants(new.cache.vary.variants_max);
         if old.cache.memory_bytes != new.cache.memory_bytes {
             shared.memory.resize(new.cache.memory_bytes);
         }

@@ -93,7 +93,10 @@ pub fn targets(
     if settings.cache_groups && !status.is_informational() {
         groups(uri, headers, &mut targets);
     }
-    targets
+    match rule.any_host {
+        true => targets.into_iter().map(Target::of_any_host).collect(),
+        false => targets,
+    }
 }
 
 /// Whether the method changes nothing (RFC 9110 §9.2.1), by IANA's registry of methods. RFC 9111
@@ -189,9 +192,10 @@ fn absolute(
         query,
         ..*base
     };
-    let key = uri.key(rule);
     // Compared as keys have them: in lower case, without the scheme's own port.
-    (key.host() == base.key(rule).host()).then_some(key)
+    let rule_of_origins = QueryRule::default();
+    let same = uri.key(&rule_of_origins).host() == base.key(&rule_of_origins).host();
+    same.then(|| uri.key(rule))
 }
 
 /// RFC 3986 §3.1. A colon behind a slash or a question mark belongs to a path or query.

@@ -62,9 +62,9 @@ impl Pattern {
     }
 }
 
-/// How the query is written into the key. The query that the app receives is never changed.
+/// How a URL is written into the key. What the app receives is never changed.
 ///
-/// Names are compared as they are sent: nothing is percent-decoded. A parameter is left out of the
+/// Names of parameters are compared as they are sent: nothing is percent-decoded. A parameter is left out of the
 /// key only where no common parser would read it as one that the rule keeps; when in doubt it stays,
 /// which costs a hit and not an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -75,6 +75,8 @@ pub struct QueryRule {
     pub only: Option<Vec<Pattern>>,
     /// Leave these parameters out.
     pub ignore: Vec<Pattern>,
+    /// Leave the host out: it makes no difference.
+    pub any_host: bool,
 }
 
 impl QueryRule {
@@ -146,7 +148,10 @@ impl Key {
         query: Option<&str>,
         rule: &QueryRule,
     ) -> Self {
-        let host = without_default_port(scheme, host);
+        let host = match rule.any_host {
+            true => "",
+            false => without_default_port(scheme, host),
+        };
         let query = rule.normalise(query);
         let length = scheme.len() + host.len() + path.len() + query.as_ref().map_or(0, |q| q.len());
         let mut full = Vec::with_capacity(length + 16);
@@ -209,7 +214,8 @@ impl Key {
         self.parts().scheme
     }
 
-    /// The host in lower case, with its port unless that is the scheme's default.
+    /// The host in lower case, with its port unless that is the scheme's default; empty where hosts
+    /// make no difference.
     #[must_use]
     pub fn host(&self) -> &str {
         self.parts().host

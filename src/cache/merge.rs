@@ -24,13 +24,14 @@ use crate::headers::entity_tag::EntityTag;
 use crate::headers::hop_by_hop;
 use crate::reason::Reason;
 
-/// Fields that never change without the body (§3.2): its length and its coding, since bodies are
-/// stored without one, and what only a part of it has. `Cache-Status` tells of one answer alone, and what is said of the query
+/// Fields that never change without the body (§3.2): its length, its sum and its coding, and what only
+/// a part of it has. `Cache-Status` tells of one answer alone, and what is said of the query
 /// is part of the key.
-const KEPT: [HeaderName; 5] = [
+const KEPT: [HeaderName; 6] = [
     CONTENT_LENGTH,
     CONTENT_ENCODING,
     CONTENT_RANGE,
+    HeaderName::from_static("content-md5"),
     CACHE_STATUS,
     NO_VARY_SEARCH,
 ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::key::QueryRule;
-use super::{tags, vary};
+use super::{invalidate, tags, vary};
 
 /// What the `cache` section of the configuration says.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ pub struct Settings {
     pub object_bytes_max: u64,
     /// Size of the memory tier, in bytes.
     pub memory_bytes: u64,
-    /// How the query is normalised for the key.
+    /// How URLs become keys.
     pub query: QueryRule,
     /// Whether `No-Vary-Search` counts ([`search`](super::search)).
     pub no_vary_search: bool,
@@ -46,6 +46,8 @@ pub struct Settings {
     pub safety: Safety,
     /// Which answers may vary by what.
     pub vary: vary::Settings,
+    /// What the answers to unsafe methods end.
+    pub invalidation: invalidate::Settings,
 }
 
 /// What the matched route says about caching.
@@ -182,7 +184,7 @@ pub enum SetCookie {
     /// They are not stored.
     #[default]
     Bypass,
-    /// They are stored without the cookie.
+    /// They are stored without the cookie, which only the one gets who asked first.
     Strip,
 }
 
@@ -192,9 +194,9 @@ pub enum UnkeyedHeaders {
     /// The app does not see them, so that they cannot change the answer.
     #[default]
     Drop,
-    /// They join the key.
+    /// They join the key. Where one names another method, the request goes past the cache.
     Key,
-    /// The app sees them, and its answer is shared all the same.
+    /// The app sees them, and its answer is shared all the same, unless one names another method.
     Pass,
 }
 

@@ -83,6 +83,19 @@ pub enum Target {
 }
 
 impl Target {
+    /// The same where hosts make no difference ([`QueryRule::any_host`]): what it names of one host
+    /// is there for all of them.
+    ///
+    /// [`QueryRule::any_host`]: super::key::QueryRule::any_host
+    #[must_use]
+    pub fn of_any_host(self) -> Self {
+        match self {
+            Self::Tag { tag, .. } => Self::Tag { host: None, tag },
+            Self::Host(_) => Self::All,
+            same @ (Self::Url(_) | Self::All) => same,
+        }
+    }
+
     /// The slots to mark. With a URL goes whatever its path answers to more than one query: any of
     /// them may be meant.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {

@@ -73,6 +73,7 @@ pub(crate) fn settings() -> Settings {
         tags: tags::Settings::default(),
         safety: Safety::default(),
         vary: Default::default(),
+        invalidation: Default::default(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `Vary` (RFC 9110 §12.5.5, RFC 9111 §4.1): which request fields a stored answer depends on, and
 //! whether a request agrees with the one that fetched it.
 //!
-//! `Accept-Encoding` is never among them: bodies are stored without a coding, which every client
-//! takes, and coded for each client afterwards.
+//! `Accept-Encoding` is not among them, unless the configuration says so: bodies are stored without a
+//! coding, which every client takes, and coded for each client afterwards.
 
 use std::fmt;
 
@@ -26,6 +26,8 @@ pub struct Settings {
     pub deny: Vec<HeaderName>,
     /// Most answers kept for one URL.
     pub variants_max: usize,
+    /// Compare `Accept-Encoding` by its meaning, which for bodies without a coding is none.
+    pub codings: bool,
     /// Compare `Accept-Language` by its meaning.
     pub languages: bool,
     /// Fields that the app gets from us with a value of our own, besides those that are always so:
@@ -38,6 +40,7 @@ impl Default for Settings {
         Self {
             deny: vec![COOKIE, USER_AGENT],
             variants_max: 32,
+            codings: true,
             languages: true,
             written: vec![HeaderName::from_static("x-request-id")],
         }
@@ -210,7 +213,7 @@ pub fn matches(selecting: &[Selected], request: &HeaderMap) -> bool {
     selecting.iter().all(|field| field.matches(request))
 }
 
-/// The fields that `Vary` names, sorted, each once; without `Accept-Encoding`.
+/// The fields that `Vary` names, sorted, each once; without those of which any value will do.
 fn fields(response: &HeaderMap, settings: &Settings) -> Result<Vec<HeaderName>, Reason> {
     let written =
         |name: &HeaderName| WRITTEN_HERE.contains(name) || settings.written.contains(name);
@@ -221,7 +224,7 @@ fn fields(response: &HeaderMap, settings: &Settings) -> Result<Vec<HeaderName>, 
             return Err(Reason::VaryStar);
         }
         match HeaderName::from_bytes(member) {
-            Ok(name) if name == ACCEPT_ENCODING => {}
+            Ok(name) if name == ACCEPT_ENCODING && settings.codings => {}
             Ok(name) if settings.deny.contains(&name) => denied = Some(Reason::VaryDenied),
             Ok(name) if !written(&name) => names.push(name),
             _ => denied = denied.or(Some(Reason::Vary)),

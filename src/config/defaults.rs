@@ -86,8 +86,10 @@ impl Default for Cache {
             ]),
             strip_tag_headers: Switch(true),
             tags: Tags::default(),
-            memory: Memory::default(),
+            safety: Safety::default(),
             key: Key::default(),
+            memory: Memory::default(),
+            invalidation: Invalidation::default(),
         }
     }
 }
@@ -95,7 +97,7 @@ impl Default for Cache {
 impl Default for Stale {
     fn default() -> Self {
         Self {
-            while_revalidate: Period::secs(10),
+            while_revalidate: Period::secs(0),
             if_error: Period::secs(10 * 60),
             after_soft_purge: Period::secs(60 * 60),
         }
@@ -107,6 +109,39 @@ impl Default for Tags {
         Self {
             max: 1000,
             max_bytes: Size::kib(64),
+        }
+    }
+}
+
+impl Default for Vary {
+    fn default() -> Self {
+        Self {
+            deny: names(&["Cookie", "User-Agent"]),
+            max_variants: 32,
+            normalize: names(&["Accept-Encoding", "Accept-Language"]),
+        }
+    }
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self {
+            query: Query::default(),
+            host: Switch(true),
+            no_vary_search: Switch(false),
+        }
+    }
+}
+
+impl Default for Invalidation {
+    fn default() -> Self {
+        Self {
+            on_unsafe: vec![
+                OnUnsafe::Target,
+                OnUnsafe::Location,
+                OnUnsafe::ContentLocation,
+            ],
+            cache_groups: Switch(true),
         }
     }
 }
@@ -125,15 +160,6 @@ impl Default for RefreshAhead {
             on: true,
             at: Ratio::percent(90),
             min_hits: 5,
-        }
-    }
-}
-
-impl Default for Key {
-    fn default() -> Self {
-        Self {
-            query: Query::default(),
-            no_vary_search: Switch(false),
         }
     }
 }

@@ -82,7 +82,9 @@ fn collect_key(property: &Value, path: String, restart: bool, keys: &mut Vec<Key
     let is_section = shapes(property)
         .iter()
         .any(|shape| shape.get("properties").is_some());
-    let default = property.get("default").filter(|_| !is_section).map(in_flow);
+    // A section has a default of its own only where that is a word.
+    let word = |default: &&Value| !is_section || default.is_string();
+    let default = property.get("default").filter(word).map(in_flow);
     keys.push(KeyDoc {
         path: path.clone(),
         default,
@@ -152,9 +154,10 @@ mod tests {
     use crate::config::yaml;
 
     /// Written in the example as comments only, because their default is to be absent.
-    const COMMENTED: [&str; 14] = [
+    const COMMENTED: [&str; 15] = [
         "listen[].address",
         "listen[].http2",
+        "cache.safety.request_cookies.allow",
         "cache.key.query.only",
         "cache.refresh_ahead.at",
         "cache.refresh_ahead.min_hits",

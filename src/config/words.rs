@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::{
     AccessLog, Admin, Cache, Compression, Heuristic, Listen, ListenEntry, LogFormat, Metrics, Mode,
-    RefreshAhead, RouteCache, Threads, Token, Upstream,
+    RefreshAhead, RequestCookies, RouteCache, Threads, Token, Upstream,
 };
 use super::problem::brief;
 use super::shape::{FromText, Short};
@@ -94,6 +94,39 @@ impl FromText for AccessLog {
 
     fn text_schema() -> Schema {
         json_schema!({ "enum": ["off", "auto", "json", "text", "on", true, false] })
+    }
+}
+
+impl FromText for RequestCookies {
+    const EXPECTED: &'static str = "bypass, ignore or {allow: [..]}";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "bypass" => Ok(Self::default()),
+            "ignore" => Ok(Self {
+                ignore: true,
+                ..Self::default()
+            }),
+            _ => Err(format!(
+                "expected {}, found `{}`",
+                Self::EXPECTED,
+                brief(text)
+            )),
+        }
+    }
+
+    fn text_schema() -> Schema {
+        json_schema!({ "enum": ["bypass", "ignore"] })
+    }
+}
+
+impl Serialize for RequestCookies {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.ignore, &self.allow[..]) {
+            (true, _) => serializer.serialize_str("ignore"),
+            (false, []) => serializer.serialize_str("bypass"),
+            (false, allow) => serializer.collect_map([("allow", allow)]),
+        }
     }
 }
 

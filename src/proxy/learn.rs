@@ -13,7 +13,7 @@ use super::admit::{host, policy_request};
 use super::ctx::Ctx;
 use super::lookup::key;
 use crate::cache::entry::Entry;
-use crate::cache::invalidate::{Settings, TargetUri, is_safe, targets};
+use crate::cache::invalidate::{TargetUri, is_safe, targets};
 use crate::cache::key::Key;
 use crate::cache::merge::{HeadVerdict, Update, by_head, freshen};
 use crate::cache::policy;
@@ -42,8 +42,9 @@ fn from_unsafe(shared: &Shared, session: &Session, answer: &ResponseHeader, ctx:
         query: request.uri.query(),
     };
     let (status, headers) = (answer.status, &answer.headers);
-    let (query, settings) = (&ctx.snapshot.cache.query, Settings::default());
-    let targets = targets(&request.method, &uri, status, headers, query, &settings);
+    let cache = &ctx.snapshot.cache;
+    let (query, settings) = (&cache.query, &cache.invalidation);
+    let targets = targets(&request.method, &uri, status, headers, query, settings);
     if !targets.is_empty() {
         shared.generations.order(&targets, Mode::Invalidate);
     }

@@ -96,7 +96,12 @@ impl Shared {
     ///
     /// Returns the purge sequence.
     pub fn purge(&self, targets: &[Target]) -> u64 {
-        self.generations.order(targets, Mode::Invalidate)
+        let query = &self.live.load().cache.query;
+        let targets: Vec<_> = match query.any_host {
+            true => targets.iter().cloned().map(Target::of_any_host).collect(),
+            false => targets.to_vec(),
+        };
+        self.generations.order(&targets, Mode::Invalidate)
     }
 }
 

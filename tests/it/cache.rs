@@ -89,8 +89,7 @@ async fn age_counts_what_the_app_says_and_grows() {
 #[tokio::test]
 async fn an_expired_answer_is_fetched_again() {
     let origin = Origin::counting(&[("Cache-Control", "max-age=1")]).await;
-    let yaml = "cache: {stale: {while_revalidate: 0s}}";
-    let sidecar = Sidecar::with(yaml).origin(&origin).start().await;
+    let sidecar = Sidecar::before(&origin).await;
     sidecar.get("/page").await;
     let mut renewed = None;
     eventually("the answer to expire", PATIENCE, async || {

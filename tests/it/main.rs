@@ -8,6 +8,7 @@ mod support;
 
 mod cache;
 mod compression;
+mod concessions;
 mod crosstalk;
 mod drain;
 mod failures;

@@ -276,3 +276,37 @@ fn keys_are_normalised_like_those_of_lookups() {
     let key = Key::new("http", "example.com", "/x", Some("a=2&b=1"), &rule);
     assert_eq!(found[1].slot(), Target::Url(key).slot());
 }
+
+/// An answer that serves every host ends for all of them; what is of another origin still ends
+/// nothing (RFC 9111 §4.4).
+#[test]
+fn where_hosts_make_no_difference() {
+    let rule = QueryRule {
+        any_host: true,
+        ..QueryRule::default()
+    };
+    let found = |location| {
+        let fields = [
+            ("location", location),
+            ("cache-group-invalidation", "\"g\""),
+        ];
+        let targets = targets(
+            &Method::POST,
+            &BASE,
+            StatusCode::OK,
+            &headers(&fields),
+            &rule,
+            &Settings::default(),
+        );
+        targets.iter().map(Target::slot).collect::<Vec<_>>()
+    };
+    let url = |path| Target::Url(Key::new("http", "elsewhere", path, None, &rule)).slot();
+    let group = Target::Tag {
+        host: None,
+        tag: "g".into(),
+    };
+    let own = Target::Url(Key::new("http", "elsewhere", BASE.path, BASE.query, &rule));
+    let expected = [own.slot(), url("/x"), group.slot()];
+    assert_eq!(found("http://example.com/x"), expected);
+    assert_eq!(found("http://elsewhere/x"), [expected[0], expected[2]]);
+}

@@ -14,6 +14,7 @@ fn rule(sort: bool, only: Option<&[&str]>, ignore: &[&str]) -> QueryRule {
         sort,
         only: only.map(patterns),
         ignore: patterns(ignore),
+        any_host: false,
     }
 }
 
@@ -204,7 +205,7 @@ proptest! {
         let patterns = |texts: Vec<String>| -> Vec<Pattern> {
             texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect()
         };
-        let rule = QueryRule { sort, only: only.map(patterns), ignore: patterns(ignore) };
+        let rule = QueryRule { sort, only: only.map(patterns), ignore: patterns(ignore), any_host: false };
         let once = rule.normalise(query.as_deref());
         prop_assert_eq!(rule.normalise(once.as_deref()), once.clone());
         let key = Key::new("HTTP", &host, "/p", query.as_deref(), &rule);
@@ -346,4 +347,16 @@ fn patterns_that_cannot_be() {
         assert!(Pattern::parse(text).is_err(), "{text}");
     }
     assert!(Pattern::parse("*").is_ok() && Pattern::parse("utm_*").is_ok());
+}
+
+#[test]
+fn hosts_can_be_left_out() {
+    let rule = QueryRule {
+        any_host: true,
+        ..QueryRule::default()
+    };
+    let key = |scheme, host| Key::new(scheme, host, "/", None, &rule);
+    assert_eq!(key("http", "a.example"), key("http", "b.example:8080"));
+    assert_ne!(key("http", "a.example"), key("https", "a.example"));
+    assert_eq!(key("http", "a.example").host(), "");
 }

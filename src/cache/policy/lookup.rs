@@ -4,7 +4,7 @@ use http::header::{HeaderName, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE};
 use http::{HeaderValue, Method};
 
 use super::Request;
-use crate::cache::{Authorization, Rule, Settings};
+use crate::cache::{Authorization, Rule, Safety, Settings, UnkeyedHeaders};
 use crate::headers::cache_control::CacheControl;
 use crate::reason::Reason;
 
@@ -27,7 +27,7 @@ pub fn lookup(request: &Request<'_>, settings: &Settings, rule: &Rule) -> Result
         return Err(Reason::RequestBody);
     }
     for (name, value) in request.headers {
-        if let Some(reason) = barrier(name, value, settings.safety.authorization) {
+        if let Some(reason) = barrier(name, value, &settings.safety) {
             return Err(reason);
         }
     }
@@ -69,11 +69,17 @@ pub fn forward(request: &Request<'_>) -> Result<(), Reason> {
 }
 
 /// Why a single request field keeps the request from the cache.
-fn barrier(name: &HeaderName, value: &HeaderValue, authorization: Authorization) -> Option<Reason> {
+fn barrier(name: &HeaderName, value: &HeaderValue, safety: &Safety) -> Option<Reason> {
     match name.as_str() {
         // RFC 9111 §3.5 says which answers may be shared; `storable` and `reuse` hold it.
         "authorization" => {
-            (authorization == Authorization::Never).then_some(Reason::AuthorizationNever)
+            let never = safety.authorization == Authorization::Never;
+            never.then_some(Reason::AuthorizationNever)
+        }
+        // Where the app sees it, GET may be a write, which has to happen each time.
+        "x-http-method-override" | "x-http-method" | "x-method-override" => {
+            let seen = safety.unkeyed_headers != UnkeyedHeaders::Drop;
+            seen.then_some(Reason::UnkeyedHeader)
         }
         "proxy-authorization" => Some(Reason::AuthorizationNever),
         // The same in other words: API keys, and identities added by gateways in front. No section

@@ -190,6 +190,28 @@ fn which_purge_hits_what() {
 }
 
 #[test]
+fn purges_of_one_host_hit_what_is_stored_for_any() {
+    let rule = QueryRule {
+        any_host: true,
+        ..QueryRule::default()
+    };
+    let stored = Key::new("http", "a.example", "/p", None, &rule);
+    let slots = slots_for(&stored, &["news".into()]);
+    let targets = [
+        Target::Host("b.example".into()),
+        Target::Tag {
+            host: Some("b.example".into()),
+            tag: "news".into(),
+        },
+        Target::Url(Key::new("http", "b.example", "/p", None, &rule)),
+        Target::All,
+    ];
+    for target in targets {
+        assert!(slots.contains(&target.of_any_host().slot()));
+    }
+}
+
+#[test]
 fn tags_spread_over_the_slots() {
     let mut seen: Vec<usize> = (0..10_000)
         .map(|i| {

@@ -148,6 +148,25 @@ fn comparison_of_languages() {
     );
 }
 
+/// Bodies are stored without a coding, so that by its meaning the field makes no difference.
+#[test]
+fn comparison_of_codings() {
+    let (vary, gzip) = (
+        lines("vary", &["Accept-Encoding"]),
+        lines("accept-encoding", &["gzip"]),
+    );
+    for codings in [true, false] {
+        let settings = Settings {
+            codings,
+            ..Settings::default()
+        };
+        let selecting = select(&vary, &gzip, &[], &settings).expect("allowed");
+        assert!(matches(&selecting, &gzip));
+        let other = lines("accept-encoding", &["br"]);
+        assert_eq!(matches(&selecting, &other), codings);
+    }
+}
+
 /// In these a comma and the space behind it are part of one value.
 #[test]
 fn comparison_of_single_values() {

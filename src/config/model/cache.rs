@@ -39,10 +39,14 @@ pub(in crate::config) struct Cache {
     pub(in crate::config) strip_tag_headers: Switch,
     /// How many tags an answer may have; with more it is not stored, because purges could not find it.
     pub(in crate::config) tags: Tags,
-    /// The tier in memory.
-    pub(in crate::config) memory: Memory,
+    /// What keeps answers of one user from another. `vestibule check` names the consequence of each concession.
+    pub(in crate::config) safety: Safety,
     /// What tells two requests apart.
     pub(in crate::config) key: Key,
+    /// The tier in memory.
+    pub(in crate::config) memory: Memory,
+    /// What writes end.
+    pub(in crate::config) invalidation: Invalidation,
 }
 
 /// `off` or a ratio.
@@ -87,12 +91,72 @@ pub(in crate::config) struct Tags {
     pub(in crate::config) max_bytes: Size,
 }
 
-/// The memory tier.
+/// What keeps answers of one user from another.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct Safety {
+    /// Requests with Authorization. rfc9111: shared where the answer says public, s-maxage or must-revalidate. never: past the cache.
+    pub(in crate::config) authorization: Authorization,
+    /// Requests with cookies. bypass: shared where the answer says public or s-maxage. ignore: as if they had none. A list under `allow` joins the key; other cookies count as with bypass.
+    pub(in crate::config) request_cookies: Short<RequestCookies>,
+    /// Answers with Set-Cookie. bypass: not stored. strip: stored without the cookie, which only the one who asked first gets.
+    pub(in crate::config) set_cookie: SetCookie,
+    /// Answers that depend on request headers.
+    pub(in crate::config) vary: Vary,
+    /// Request headers that may change the answer and are not in the key, such as X-Forwarded-Host and X-Original-URL. drop: the app does not see them. key: they join the key. pass: the app sees them, and its answer is shared.
+    pub(in crate::config) unkeyed_headers: UnkeyedHeaders,
+}
+
+/// Requests with `Authorization`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum Authorization {
+    #[default]
+    Rfc9111,
+    Never,
+}
+
+/// Requests with cookies: a word, or the cookies that join the key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RequestCookies {
+    #[serde(skip)]
+    pub(in crate::config) ignore: bool,
+    /// Cookies that join the key, instead of a word for all.
+    pub(in crate::config) allow: Vec<String>,
+}
+
+/// Answers with `Set-Cookie`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum SetCookie {
+    #[default]
+    Bypass,
+    Strip,
+}
+
+/// Answers that depend on request headers.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(in crate::config) struct Memory {
-    /// How much memory stored answers may take.
-    pub(in crate::config) size: Size,
+pub(in crate::config) struct Vary {
+    /// An answer whose Vary names one of these is not stored.
+    pub(in crate::config) deny: Vec<String>,
+    /// Most answers that are kept for one URL; the oldest goes.
+    #[schemars(range(min = 1, max = 1000))]
+    #[serde(deserialize_with = "whole_number")]
+    pub(in crate::config) max_variants: u64,
+    /// Which of Accept-Encoding and Accept-Language are compared by their meaning; any other header is compared as it is sent.
+    pub(in crate::config) normalize: Vec<String>,
+}
+
+/// Request headers that may change the answer and are not in the key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum UnkeyedHeaders {
+    #[default]
+    Drop,
+    Key,
+    Pass,
 }
 
 /// The cache key.
@@ -103,6 +167,8 @@ pub(in crate::config) struct Key {
     pub(in crate::config) query: Query,
     /// Answers may say with No-Vary-Search which query parameters make no difference (a draft of the IETF).
     pub(in crate::config) no_vary_search: Switch,
+    /// Whether hosts are kept apart. off: one answer serves every host.
+    pub(in crate::config) host: Switch,
 }
 
 /// The query string's part in the key.
@@ -116,6 +182,33 @@ pub(in crate::config) struct Query {
     /// The only parameters that make a difference; instead of `ignore`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::config) only: Option<Vec<String>>,
+}
+
+/// The memory tier.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct Memory {
+    /// How much memory stored answers may take.
+    pub(in crate::config) size: Size,
+}
+
+/// What writes end.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct Invalidation {
+    /// What a successful POST, PUT, PATCH or DELETE ends, on its own host: the URL it went to, and those in the answer's Location and Content-Location (RFC 9111 §4.4).
+    pub(in crate::config) on_unsafe: Vec<OnUnsafe>,
+    /// Whether Cache-Group-Invalidation in the answer to a write ends what has those Cache-Groups (RFC 9875).
+    pub(in crate::config) cache_groups: Switch,
+}
+
+/// A URL that a write ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum OnUnsafe {
+    Target,
+    Location,
+    ContentLocation,
 }
 
 /// Rules for storing the answers of a route.

@@ -63,13 +63,13 @@ impl Check<'_> {
             refresh_ahead: self.refresh_ahead(&cache.refresh_ahead.0),
             object_bytes_max: cache.max_object_size.0,
             memory_bytes: cache.memory.size.0,
-            query: self.query(&cache.key.query),
+            query: self.key(&cache.key),
             no_vary_search: cache.key.no_vary_search.0,
             control_headers: self.control_headers(&cache.control_headers),
             tags: self.tag_settings(cache),
-            // These have no key in the file yet.
-            safety: cache::Safety::default(),
-            vary: cache::vary::Settings::default(),
+            safety: self.safety(&cache.safety),
+            vary: self.vary(&cache.safety.vary),
+            invalidation: self.invalidation(&cache.invalidation),
         }
     }
 
@@ -144,7 +144,7 @@ impl Check<'_> {
         }
     }
 
-    fn few_headers(&mut self, path: &KeyPath, texts: &[String]) -> Vec<HeaderName> {
+    pub(super) fn few_headers(&mut self, path: &KeyPath, texts: &[String]) -> Vec<HeaderName> {
         if texts.len() > HEADERS_MAX {
             let message = format!(
                 "{} headers are too many; the most is {HEADERS_MAX}",
@@ -190,7 +190,30 @@ impl Check<'_> {
         }
     }
 
-    fn query(&mut self, query: &model::Query) -> cache::key::QueryRule {
+    fn invalidation(&mut self, section: &model::Invalidation) -> cache::invalidate::Settings {
+        let on = |what| section.on_unsafe.contains(&what);
+        if !on(model::OnUnsafe::Target) {
+            self.warn(
+                &KeyPath::of("cache.invalidation.on_unsafe"),
+                "without `target` a page that was just changed is given as it was before, until it expires",
+            );
+        }
+        cache::invalidate::Settings {
+            target: on(model::OnUnsafe::Target),
+            location: on(model::OnUnsafe::Location),
+            content_location: on(model::OnUnsafe::ContentLocation),
+            cache_groups: section.cache_groups.0,
+        }
+    }
+
+    fn key(&mut self, key: &model::Key) -> cache::key::QueryRule {
+        if !key.host.0 {
+            self.warn(
+                &KeyPath::of("cache.key.host"),
+                "who asks for one host gets what was stored for another, also where the app answers them differently",
+            );
+        }
+        let query = &key.query;
         let (ignore, only) = ("cache.key.query.ignore", "cache.key.query.only");
         if query.only.is_some() && self.is_set(&KeyPath::of(ignore)) {
             self.fail(
@@ -206,6 +229,7 @@ impl Check<'_> {
                 Some(_) => Vec::new(),
                 None => self.patterns(ignore, &query.ignore),
             },
+            any_host: !key.host.0,
         }
     }
 

@@ -21,6 +21,7 @@ mod address;
 mod cache;
 mod net;
 mod routes;
+mod safety;
 
 /// Reads a file that holds a secret; the error is a message without the file's content.
 pub(super) type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<Secret, String>;
@@ -173,6 +174,10 @@ impl Check<'_> {
         for (nth, text) in texts.iter().enumerate() {
             let path = self.element(path, nth);
             match self.header_name(&path, text) {
+                // A header might have such a name; whoever writes it means something else.
+                Some(_) if text.contains('*') => {
+                    self.fail(&path, "`*` has no meaning here; name each header");
+                }
                 Some(name) if names.contains(&name) => self.fail(&path, "is listed twice"),
                 name => names.extend(name),
             }

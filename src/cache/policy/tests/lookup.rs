@@ -2,7 +2,7 @@ use http::Method;
 
 use crate::cache::policy::{Request, fills, forward, lookup};
 use crate::cache::testing::{Fields, get, headers, rule, settings};
-use crate::cache::{Authorization, Rule, Settings};
+use crate::cache::{Authorization, Rule, Settings, UnkeyedHeaders};
 use crate::reason::Reason;
 
 #[test]
@@ -141,6 +141,32 @@ fn authorization_never() {
         let headers = headers(&[("authorization", value)]);
         let verdict = lookup(&get(&headers), &never, &rule());
         assert_eq!(verdict, Err(Reason::AuthorizationNever));
+    }
+}
+
+/// What the app may take for a write is no GET.
+#[test]
+fn a_method_that_the_app_replaces() {
+    let cases = [
+        (UnkeyedHeaders::Drop, Ok(())),
+        (UnkeyedHeaders::Key, Err(Reason::UnkeyedHeader)),
+        (UnkeyedHeaders::Pass, Err(Reason::UnkeyedHeader)),
+    ];
+    for name in [
+        "X-HTTP-Method-Override",
+        "X-HTTP-Method",
+        "X-Method-Override",
+    ] {
+        let headers = headers(&[(name, "DELETE")]);
+        for (mode, expected) in cases {
+            let mut settings = settings();
+            settings.safety.unkeyed_headers = mode;
+            assert_eq!(
+                lookup(&get(&headers), &settings, &rule()),
+                expected,
+                "{name} {mode:?}"
+            );
+        }
     }
 }
 
