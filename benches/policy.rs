@@ -85,6 +85,7 @@ fn settings() -> Settings {
         stale: Stale::default(),
         heuristic: None,
         ttl_jitter: 0.0,
+        collapse_wait: Duration::from_secs(5),
         refresh_ahead: None,
         control_headers: vec![
             HeaderName::from_static("vestibule-cache-control"),

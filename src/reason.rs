@@ -96,6 +96,8 @@ reasons! {
     CredentialHeader => "CREDENTIAL_HEADER", Bypass, "The request carries credentials in a header such as `X-Api-Key`.";
     /// A header whose value the cache key does not hold but apps are known to act on.
     UnkeyedHeader => "UNKEYED_HEADER", Bypass, "The request carries a header that may change the answer but is not part of the cache key.";
+    /// `cache.collapse.wait`.
+    CollapseWait => "COLLAPSE_WAIT", Bypass, "Another request's fetch of the same took longer than `cache.collapse.wait`, so the app was asked again.";
     /// The request had cookies and the response is not explicitly public.
     RequestCookie => "REQUEST_COOKIE", NotStored, "The request carries cookies and the response is not marked `public` or `s-maxage`.";
     /// The response sets a cookie.

@@ -16,7 +16,9 @@ mod ttl;
 
 pub use keyed::{Part, key_parts, unkeyed};
 pub use lookup::{fills, forward, lookup};
-pub use statuses::{DEFAULT_TTL_STATUSES, is_heuristically_cacheable, is_known, is_understood};
+pub use statuses::{
+    DEFAULT_TTL_STATUSES, is_error, is_heuristically_cacheable, is_known, is_understood,
+};
 pub use storable::storable;
 pub use ttl::fallback;
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_RANGE, RANGE};
 
 use super::entry::Entry;
+pub use super::policy::is_error;
 use super::policy::{self, Request, has_unkeyed_cookies};
 use super::tags::Purge;
 use super::{RequestCookies, Rule, SetCookie, Settings};
@@ -136,12 +136,6 @@ pub fn on_error(
     };
     let over = over.filter(|over| !freshness.must_revalidate && *over < window)?;
     Some(Rescue { age, over })
-}
-
-/// Whether a status of the app is an error for the purposes of `stale-if-error` (RFC 5861 §4).
-#[must_use]
-pub fn is_error(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 500 | 502 | 503 | 504)
 }
 
 /// Age and freshness at one moment.

@@ -30,6 +30,8 @@ pub struct Settings {
     pub ttl_jitter: f64,
     /// Which answers are fetched anew before they expire; `None`: none.
     pub refresh_ahead: Option<RefreshAhead>,
+    /// How long a request waits for the head of another one's fetch; zero: as long as that takes.
+    pub collapse_wait: Duration,
     /// Largest body that is stored, in bytes.
     pub object_bytes_max: u64,
     /// Size of the memory tier, in bytes.

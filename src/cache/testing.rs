@@ -61,6 +61,7 @@ pub(crate) fn settings() -> Settings {
         },
         heuristic: None,
         ttl_jitter: 0.0,
+        collapse_wait: Duration::ZERO,
         refresh_ahead: None,
         object_bytes_max: 1024,
         memory_bytes: 64 << 20,

@@ -88,6 +88,7 @@ impl Default for Cache {
             tags: Tags::default(),
             safety: Safety::default(),
             key: Key::default(),
+            collapse: Collapse::default(),
             memory: Memory::default(),
             invalidation: Invalidation::default(),
         }
@@ -142,6 +143,14 @@ impl Default for Invalidation {
                 OnUnsafe::ContentLocation,
             ],
             cache_groups: Switch(true),
+        }
+    }
+}
+
+impl Default for Collapse {
+    fn default() -> Self {
+        Self {
+            wait: Period::secs(5),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The keys of `cache` as they work: lifetimes and stale windows that the file gives to answers which
 //! say nothing themselves.
 
-use crate::support::{Origin, PATIENCE, Reply, Request, Response, Sidecar, eventually};
+use crate::support::{Gate, Origin, PATIENCE, Reply, Request, Response, Sidecar, eventually};
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 /// The `ttl` that a hit tells.
 fn ttl(answer: &Response) -> Option<i64> {
@@ -360,5 +361,43 @@ async fn what_is_asked_for_often_is_fetched_ahead() {
     })
     .await;
     assert!(sidecar.get("/").await.is_hit());
+    assert_eq!(origin.requests(), 2);
+}
+
+/// The app may have forgotten the one request and answer the next at once.
+#[tokio::test]
+async fn who_has_waited_long_enough_for_another_ones_answer_asks_the_app() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let origin = Origin::start(move |asked| {
+        let reply = Reply::cacheable(format!("answer {}", asked.number));
+        match asked.number {
+            1 => reply.held(&held),
+            _ => reply,
+        }
+    })
+    .await;
+    let yaml = "cache: {collapse: {wait: 300ms}}";
+    let sidecar = Sidecar::with(yaml).origin(&origin).start().await;
+    let mut first = sidecar.connect().await;
+    first.send(&Request::get("/").bytes()).await.unwrap();
+    eventually("the app to be asked", PATIENCE, async || {
+        origin.requests() == 1
+    })
+    .await;
+    let (began, second) = (Instant::now(), sidecar.get("/").await);
+    assert_eq!(second.text(), "answer 2");
+    assert_eq!(
+        second.cache_status(),
+        "vestibule; fwd=uri-miss; detail=COLLAPSE_WAIT"
+    );
+    assert!(
+        began.elapsed() >= Duration::from_millis(250),
+        "it has waited"
+    );
+    gate.open();
+    let first = first.response("GET").await.unwrap();
+    assert_eq!(first.text(), "answer 1");
+    assert_eq!(sidecar.get("/").await.text(), "answer 1");
     assert_eq!(origin.requests(), 2);
 }

@@ -18,8 +18,10 @@ const CROWD: usize = 1000;
 /// for all of them at once for an attack.
 const STREAMS: usize = 20;
 
-/// The crowd comes from one address, and the queue of the app's port is not what is tested.
-const CONFIG: &str = "{limits: {connections: {per_ip: 0}}, upstream: {timeouts: {connect: 20s}}}";
+/// The crowd comes from one address, and neither the queue of the app's port nor anybody's patience
+/// with an app that the test holds up is what is tested.
+const CONFIG: &str = "{limits: {connections: {per_ip: 0}}, upstream: {timeouts: {connect: 20s}},
+    cache: {collapse: {wait: 0s}}}";
 
 async fn before(origin: &Origin) -> Sidecar {
     // Each of the crowd may need a descriptor on either side, and the usual bound is 1024. Where

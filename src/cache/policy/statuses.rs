@@ -50,3 +50,9 @@ pub fn is_known(status: StatusCode) -> bool {
     );
     listed && is_understood(status)
 }
+
+/// Whether a status of the app is an error for the purposes of `stale-if-error` (RFC 5861 §4).
+#[must_use]
+pub fn is_error(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}

@@ -8,7 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::statuses::{is_known, is_understood};
+use super::statuses::{is_error, is_known, is_understood};
 use super::ttl::fallback;
 use super::{Request, Response, fills, has_unkeyed_cookies, lookup};
 use crate::cache::freshness::{self, Audience, Freshness, Lifetime};
@@ -60,7 +60,7 @@ pub fn storable(
     };
     let mut fresh = fresh.capped(settings.max_ttl);
     if lifetime.is_some() {
-        fresh = with_stale_windows(fresh, &directives, settings);
+        fresh = with_stale_windows(fresh, response.status, &directives, settings);
     }
     useful(&fresh, lifetime, &directives, response.headers)?;
     Ok(fresh)
@@ -204,15 +204,21 @@ fn by_rule(
 }
 
 /// How long it may serve while stale: what it says itself, else what the configuration says, and
-/// then only if it was fresh once (RFC 5861; RFC 9111 §4.2.4).
-fn with_stale_windows(fresh: Freshness, said: &CacheControl, settings: &Settings) -> Freshness {
+/// then only if it was fresh once (RFC 5861; RFC 9111 §4.2.4). An error comes to nobody's rescue, and
+/// should not be seen for longer than it says.
+fn with_stale_windows(
+    fresh: Freshness,
+    status: StatusCode,
+    said: &CacheControl,
+    settings: &Settings,
+) -> Freshness {
     if fresh.must_revalidate || fresh.no_cache {
         return fresh;
     }
-    let was_fresh = !fresh.remaining(Duration::ZERO).is_zero();
+    let by_default = !fresh.remaining(Duration::ZERO).is_zero() && !is_error(status);
     let window = |said: Delta, default: Duration| match said {
         Delta::Seconds(_) => said.duration().unwrap_or_default().min(settings.max_ttl),
-        Delta::Absent if was_fresh => default,
+        Delta::Absent if by_default => default,
         Delta::Absent | Delta::Invalid => Duration::ZERO,
     };
     Freshness {
@@ -221,7 +227,7 @@ fn with_stale_windows(fresh: Freshness, said: &CacheControl, settings: &Settings
             settings.stale.while_revalidate,
         ),
         stale_if_error: window(said.stale_if_error, settings.stale.if_error),
-        stale_after_soft_purge: match was_fresh {
+        stale_after_soft_purge: match by_default {
             true => settings.stale.after_soft_purge,
             false => Duration::ZERO,
         },

@@ -43,6 +43,8 @@ pub(in crate::config) struct Cache {
     pub(in crate::config) safety: Safety,
     /// What tells two requests apart.
     pub(in crate::config) key: Key,
+    /// One fetch for all who ask for the same.
+    pub(in crate::config) collapse: Collapse,
     /// The tier in memory.
     pub(in crate::config) memory: Memory,
     /// What writes end.
@@ -182,6 +184,14 @@ pub(in crate::config) struct Query {
     /// The only parameters that make a difference; instead of `ignore`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::config) only: Option<Vec<String>>,
+}
+
+/// One fetch for all who ask for the same.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct Collapse {
+    /// How long a request waits for the answer to somebody else's before it goes to the app on its own; 0s: as long as that takes.
+    pub(in crate::config) wait: Period,
 }
 
 /// The memory tier.

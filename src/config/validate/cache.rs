@@ -61,6 +61,7 @@ impl Check<'_> {
             heuristic: cache.heuristic.0.map(Ratio::fraction),
             ttl_jitter: cache.ttl_jitter.fraction(),
             refresh_ahead: self.refresh_ahead(&cache.refresh_ahead.0),
+            collapse_wait: cache.collapse.wait.0,
             object_bytes_max: cache.max_object_size.0,
             memory_bytes: cache.memory.size.0,
             query: self.key(&cache.key),

@@ -9,6 +9,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
 use super::exchange::{Exchange, Handed};
 use super::flight::{Answer, Ended, Failure, Head, Heard, Piece, Reader};
@@ -38,7 +39,10 @@ pub(super) async fn lead(
     reader: Reader,
     mut handed: oneshot::Receiver<Handed>,
 ) -> Result<Fetched> {
-    match head(session, ctx, &reader).await? {
+    let Some(head) = head(session, ctx, &reader, None).await? else {
+        return Ok(Fetched::Unsuited);
+    };
+    match head {
         Head::Shared(answer) => {
             share(shared, session, ctx, &reader, &answer, true).await?;
         }
@@ -70,7 +74,12 @@ pub(super) async fn follow(
     key: &Key,
     reader: Reader,
 ) -> Result<Fetched> {
-    let answered = match head(session, ctx, &reader).await? {
+    let Some(head) = head(session, ctx, &reader, patience(ctx)).await? else {
+        shared.metrics.decide(Reason::CollapseWait);
+        ctx.outcome.goes_past(Reason::CollapseWait);
+        return Ok(Fetched::Unsuited);
+    };
+    let answered = match head {
         Head::Shared(answer) => match suits(shared, session, ctx, key, &answer.entry) {
             Fetched::Answered => {
                 share(shared, session, ctx, &reader, &answer, false).await?;
@@ -159,18 +168,31 @@ pub(super) async fn rescue(
     Ok(true)
 }
 
+/// Until when this request waits for another one's fetch: so long from its own beginning, however many
+/// fetches it has waited for. `None`: as long as it takes.
+fn patience(ctx: &Ctx) -> Option<Instant> {
+    let wait = ctx.snapshot.cache.collapse_wait;
+    (!wait.is_zero()).then(|| Instant::from_std(ctx.started + wait))
+}
+
 /// Waits for the head of the answer, as long as the client does, and passes on what comes before it
-/// (RFC 9110 §15.2).
-async fn head(session: &mut Session, ctx: &mut Ctx, reader: &Reader) -> Result<Head> {
+/// (RFC 9110 §15.2). `None`: it has not come in time.
+async fn head(
+    session: &mut Session,
+    ctx: &mut Ctx,
+    reader: &Reader,
+    until: Option<Instant>,
+) -> Result<Option<Head>> {
     let mut heard = 0;
     loop {
         let next = tokio::select! {
             biased;
             next = reader.hear(heard) => next,
             error = gone(session, ctx) => return Err(error),
+            () = over(until) => return Ok(None),
         };
         match next {
-            Heard::Head(head) => return Ok(head),
+            Heard::Head(head) => return Ok(Some(head)),
             Heard::Interim(interim) => {
                 heard += 1;
                 // Who speaks HTTP/1.0 would take it for the final answer.
@@ -179,6 +201,13 @@ async fn head(session: &mut Session, ctx: &mut Ctx, reader: &Reader) -> Result<H
                 }
             }
         }
+    }
+}
+
+async fn over(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -153,6 +153,21 @@ fn stale_windows() {
     let zero = [("cache-control", "max-age=0"), ETAG];
     let fresh = judge(&defaults, &rule(), &[], 200, &zero).expect("has a validator");
     assert!(fresh.stale_while_revalidate.is_zero() && fresh.stale_if_error.is_zero());
+    // An error says itself for how long it may be given.
+    for (says, expected) in [
+        ("max-age=60", (0, 0)),
+        ("max-age=60, stale-if-error=7", (0, 7)),
+    ] {
+        for (status, is_error) in [(503, true), (404, false)] {
+            let fresh = judge(&defaults, &rule(), &[], status, &[("cache-control", says)]);
+            let fresh = fresh.expect("has a lifetime");
+            let found = (
+                fresh.stale_while_revalidate.as_secs(),
+                fresh.stale_if_error.as_secs(),
+            );
+            assert_eq!(found == expected, is_error, "{status}: {says}: {found:?}");
+        }
+    }
     // Without any lifetime there is no end of it to count from.
     let alone = [("cache-control", said)];
     let verdict = judge(&defaults, &rule(), &[], 200, &alone);
