@@ -121,13 +121,44 @@ fn name_of(part: &str) -> &str {
     part.split_once('=').map_or(part, |(name, _)| name)
 }
 
+/// Something of a request besides its URL on which the answer depends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part<'a> {
+    /// A field that is outside the URL and may change the answer.
+    Field(&'a str, &'a [u8]),
+    /// A cookie that the rule allows.
+    Cookie(&'a str, &'a [u8]),
+}
+
+impl<'a> Part<'a> {
+    /// The name of the field that holds it.
+    #[must_use]
+    pub const fn field(self) -> &'a str {
+        match self {
+            Self::Field(name, _) => name,
+            Self::Cookie(..) => "cookie",
+        }
+    }
+
+    /// As it stands in a key: a letter for its kind, its name and its value, each behind its length.
+    fn push(self, full: &mut Vec<u8>) {
+        let (kind, name, value) = match self {
+            Self::Field(name, value) => (b'f', name, value),
+            Self::Cookie(name, value) => (b'c', name, value),
+        };
+        full.push(kind);
+        push(full, name.as_bytes());
+        push(full, value);
+    }
+}
+
 /// Identifies a stored response. Compared in full, so that a collision of hashes is a miss.
 /// Cloning is cheap.
 #[derive(Clone)]
 pub struct Key {
     hash: u128,
     /// Scheme, host, path and query in this order, each behind its length (u32, little endian);
-    /// a missing query has the length `u32::MAX`.
+    /// a missing query has the length `u32::MAX`. Behind them, what joins the key besides the URL.
     full: Arc<[u8]>,
 }
 
@@ -155,17 +186,34 @@ impl Key {
         let query = rule.normalise(query);
         let length = scheme.len() + host.len() + path.len() + query.as_ref().map_or(0, |q| q.len());
         let mut full = Vec::with_capacity(length + 16);
-        push(&mut full, scheme).make_ascii_lowercase();
-        push(&mut full, host).make_ascii_lowercase();
-        push(&mut full, path);
+        push(&mut full, scheme.as_bytes()).make_ascii_lowercase();
+        push(&mut full, host.as_bytes()).make_ascii_lowercase();
+        push(&mut full, path.as_bytes());
         match &query {
-            Some(query) => _ = push(&mut full, query),
+            Some(query) => _ = push(&mut full, query.as_bytes()),
             None => full.extend_from_slice(&ABSENT.to_le_bytes()),
         }
+        Self::of(full)
+    }
+
+    fn of(full: Vec<u8>) -> Self {
         Self {
             hash: XxHash3_128::oneshot(&full),
             full: full.into(),
         }
+    }
+
+    /// The key of the same URL for requests with just these parts. Purges of the URL hit it.
+    #[must_use]
+    pub fn with(self, parts: &[Part<'_>]) -> Self {
+        if parts.is_empty() {
+            return self;
+        }
+        let mut full = self.full.to_vec();
+        for part in parts {
+            part.push(&mut full);
+        }
+        Self::of(full)
     }
 
     /// The key of every query that has the same answer as this one's, by the app's own words. It is
@@ -177,13 +225,18 @@ impl Key {
             host,
             path,
             query,
+            besides,
         } = self.parts();
         let query = format!(
             "{}{SEARCHED}{:032x}",
             variance.normalise(query),
             variance.hash()
         );
-        Self::new(scheme, host, path, Some(&query), &QueryRule::default())
+        let url = Self::new(scheme, host, path, Some(&query), &QueryRule::default());
+        match besides {
+            [] => url,
+            besides => Self::of([&*url.full, besides].concat()),
+        }
     }
 
     /// Whether it was made by [`searched`](Self::searched).
@@ -252,7 +305,8 @@ impl Key {
             scheme: pop(&mut rest).unwrap_or_default(),
             host: pop(&mut rest).unwrap_or_default(),
             path: pop(&mut rest).unwrap_or_default(),
-            query: pop(&mut rest),
+            query: pop(&mut rest).or_else(|| skip_absent(&mut rest)),
+            besides: rest,
         }
     }
 }
@@ -262,17 +316,19 @@ struct Parts<'a> {
     host: &'a str,
     path: &'a str,
     query: Option<&'a str>,
+    /// What joins the key besides the URL.
+    besides: &'a [u8],
 }
 
 /// Appends a part behind its length, and gives the part as it stands there.
-fn push<'f>(full: &'f mut Vec<u8>, part: &str) -> &'f mut [u8] {
+fn push<'f>(full: &'f mut Vec<u8>, part: &[u8]) -> &'f mut [u8] {
     let length = u32::try_from(part.len())
         .ok()
         .filter(|length| *length != ABSENT);
     let length = length.expect("a request head is far smaller than 4 GiB");
     full.extend_from_slice(&length.to_le_bytes());
     let start = full.len();
-    full.extend_from_slice(part.as_bytes());
+    full.extend_from_slice(part);
     &mut full[start..]
 }
 
@@ -282,6 +338,12 @@ fn pop<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let (part, after) = after.split_at_checked(length)?;
     *rest = after;
     std::str::from_utf8(part).ok()
+}
+
+/// Steps over the length that stands for "there is no query".
+fn skip_absent<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    *rest = rest.strip_prefix(&ABSENT.to_le_bytes()).unwrap_or(rest);
+    None
 }
 
 /// Cuts `:80` off an http host and `:443` off an https one (RFC 9110 §4.2.3).

@@ -14,7 +14,7 @@ mod statuses;
 mod storable;
 mod ttl;
 
-pub use keyed::{Part, key_parts, unkeyed};
+pub use keyed::{key_parts, unkeyed};
 pub use lookup::{fills, forward, lookup};
 pub use statuses::{
     DEFAULT_TTL_STATUSES, is_error, is_heuristically_cacheable, is_known, is_understood,

@@ -52,7 +52,7 @@ fn from_unsafe(shared: &Shared, session: &Session, answer: &ResponseHeader, ctx:
 
 /// Freshens the answers to GET that are the same, and ends those that are not.
 fn from_head(shared: &Shared, session: &Session, answer: &ResponseHeader, ctx: &Ctx) {
-    let key = key(shared, session.req_header(), ctx);
+    let key = key(shared, session, ctx);
     let (Some(admitted), Some(object)) = (&ctx.admitted, shared.memory.get(&key)) else {
         return;
     };

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{HeaderName, Method};
-use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
-use super::admit::{host, peer_ip, policy_request};
+use super::admit::{peer_ip, policy_request};
 use super::ctx::Ctx;
 use super::fetch::{self, Fetched, Wanted};
 use super::{Shared, respond};
@@ -32,7 +31,7 @@ pub(super) async fn look_up(
     ctx: &mut Ctx,
 ) -> Result<bool> {
     let key = match bypass(session, ctx) {
-        Ok(()) => key(shared, session.req_header(), ctx),
+        Ok(()) => key(shared, session, ctx),
         Err(reason) => {
             ctx.outcome = Outcome::Bypass(reason);
             return Ok(false);
@@ -244,33 +243,32 @@ fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
         ..policy_request(session, ctx)
     };
     policy::lookup(&request, &snapshot.cache, &admitted.rule)?;
-    // The key is that of the URL alone. What a trusted proxy says besides is nothing to be dropped:
-    // the app builds its links with it.
-    let parts = policy::key_parts(&request, &snapshot.cache, &admitted.rule);
+    // What a trusted proxy says besides the URL is nothing to be dropped: the app builds its links
+    // with it.
     let trusted = snapshot.client_ip.is_trusted(peer_ip(session));
-    if !parts.is_empty() || trusted && !policy::unkeyed(&request, &snapshot.cache).is_empty() {
+    if trusted && !policy::unkeyed(&request, &snapshot.cache).is_empty() {
         return Err(Reason::UnkeyedHeader);
     }
     Ok(())
 }
 
 /// The key under which the answer to the request is looked up.
-pub(super) fn key(shared: &Shared, request: &RequestHeader, ctx: &Ctx) -> Key {
-    let exact = exact_key(request, ctx);
+pub(super) fn key(shared: &Shared, session: &Session, ctx: &Ctx) -> Key {
+    let exact = exact_key(session, ctx);
     match ctx.snapshot.cache.no_vary_search {
         true => shared.variances.key(exact),
         false => exact,
     }
 }
 
-/// The key of the request's own URL.
-pub(super) fn exact_key(request: &RequestHeader, ctx: &Ctx) -> Key {
-    let uri = &request.uri;
-    Key::new(
-        ctx.scheme(),
-        host(request),
-        uri.path(),
-        uri.query(),
-        &ctx.snapshot.cache.query,
-    )
+/// The key of the request's own URL, and of what else of it joins the key.
+pub(super) fn exact_key(session: &Session, ctx: &Ctx) -> Key {
+    let (request, settings) = (policy_request(session, ctx), &ctx.snapshot.cache);
+    let uri = &session.req_header().uri;
+    let (scheme, host) = (request.scheme, request.host);
+    let url = Key::new(scheme, host, uri.path(), uri.query(), &settings.query);
+    match &ctx.admitted {
+        Some(admitted) => url.with(&policy::key_parts(&request, settings, &admitted.rule)),
+        None => url,
+    }
 }

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::upstreams::peer::{H1UpgradePolicy, HttpPeer};
-use pingora::{Error, ErrorType, Result};
+use pingora::{Error, ErrorType, OrErr, Result};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -154,6 +154,7 @@ pub(super) fn request_head(
     ctx.upstream.sent = Some(Instant::now());
     await_first_byte(ctx);
     forwarded(session, request, ctx)?;
+    join_cookies(request)?;
     request.append_header(header::VIA, via(session.req_header().version))?;
     let Some(admitted) = &ctx.admitted else {
         return Ok(());
@@ -161,6 +162,19 @@ pub(super) fn request_head(
     let id = &ctx.snapshot.observability.request_id.header;
     request.insert_header(id.clone(), admitted.request_id.clone())?;
     Ok(())
+}
+
+/// HTTP/2 clients may send each cookie in a line of its own; beyond HTTP/2 they must be one (RFC 9113
+/// §8.2.3). So all apps read the same cookies as the cache.
+fn join_cookies(request: &mut RequestHeader) -> Result<()> {
+    let lines: Vec<_> = request.headers.get_all(header::COOKIE).iter().collect();
+    if lines.len() < 2 {
+        return Ok(());
+    }
+    let joined = lines.iter().map(|line| line.as_bytes()).collect::<Vec<_>>();
+    let joined = HeaderValue::from_bytes(&joined.join(&b"; "[..]));
+    let joined = joined.or_err(ErrorType::InvalidHTTPHeader, "the lines of Cookie")?;
+    request.insert_header(header::COOKIE, joined)
 }
 
 /// Takes out what may change the answer and is no part of the key under which it may be stored.

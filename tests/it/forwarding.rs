@@ -52,6 +52,21 @@ async fn hop_by_hop_fields_of_answers_stay_there() {
     assert_eq!(origin.requests(), 1, "the second one was a hit");
 }
 
+/// RFC 9113 §8.2.3.
+#[tokio::test]
+async fn cookies_in_several_lines_reach_the_app_in_one() {
+    let origin = Origin::always(Reply::ok("x")).await;
+    let sidecar = Sidecar::before(&origin).await;
+    let h2 = sidecar.h2c().await;
+    for request in [Request::get("/"), Request::post("/", "x")] {
+        let request = request.header("Cookie", "a=1; b=2").header("Cookie", "c=3");
+        assert_eq!(sidecar.ask(&request).await.status, 200);
+        assert_eq!(origin.last().headers.list("cookie"), ["a=1; b=2; c=3"]);
+        assert_eq!(h2.ask(&request).await.unwrap().status, 200);
+        assert_eq!(origin.last().headers.list("cookie"), ["a=1; b=2; c=3"]);
+    }
+}
+
 fn claiming() -> Request {
     Request::get("/")
         .header("X-Forwarded-For", "203.0.113.9")

@@ -14,6 +14,7 @@ mod drain;
 mod failures;
 mod forwarding;
 mod httpbin;
+mod keyed;
 mod limits;
 mod load;
 mod memory;

@@ -1,5 +1,7 @@
-use super::{Key, Pattern, QueryRule};
-use crate::cache::testing::Lcg;
+use super::{Key, Part, Pattern, QueryRule};
+use crate::cache::search::Variance;
+use crate::cache::tags::slots_for;
+use crate::cache::testing::{Lcg, headers};
 use proptest::prelude::*;
 
 fn patterns(names: &[&str]) -> Vec<Pattern> {
@@ -359,4 +361,97 @@ fn hosts_can_be_left_out() {
     assert_eq!(key("http", "a.example"), key("http", "b.example:8080"));
     assert_ne!(key("http", "a.example"), key("https", "a.example"));
     assert_eq!(key("http", "a.example").host(), "");
+}
+
+fn url() -> Key {
+    Key::new(
+        "http",
+        "a.example",
+        "/p",
+        Some("q=1"),
+        &QueryRule::default(),
+    )
+}
+
+#[test]
+fn what_joins_the_key_leaves_the_url_what_it_is() {
+    let bare = Key::new("http", "a.example", "/p", None, &QueryRule::default());
+    for key in [url(), bare] {
+        let with = key
+            .clone()
+            .with(&[Part::Cookie("lang", b"\xff"), Part::Field("x-host", b"")]);
+        assert_ne!(with, key);
+        assert_eq!(with.to_string(), key.to_string());
+        assert_eq!(
+            (with.host(), with.path(), with.query()),
+            (key.host(), key.path(), key.query())
+        );
+        assert_eq!(
+            slots_for(&with, &[]),
+            slots_for(&key, &[]),
+            "purges of the URL hit it"
+        );
+        assert_eq!(with.of_path(), key.of_path());
+        assert_eq!(key.clone().with(&[]), key);
+    }
+}
+
+#[test]
+fn what_joins_the_key_stays_where_queries_share_an_answer() {
+    let said = headers(&[("no-vary-search", "params")]);
+    let said = Variance::of(&said).expect("understood");
+    let with = |value| url().with(&[Part::Cookie("lang", value)]).searched(&said);
+    assert_ne!(with(b"de"), with(b"en"));
+    assert_ne!(with(b"de"), url().searched(&said));
+    assert_eq!(with(b"de"), with(b"de"));
+    assert!(with(b"de").is_searched());
+}
+
+/// Of two lists, no piece of the one can be taken for another piece of the other.
+#[test]
+fn different_parts_make_different_keys() {
+    use Part::{Cookie, Field};
+    let lists: &[&[Part<'_>]] = &[
+        &[],
+        &[Cookie("a", b"")],
+        &[Cookie("a", b"b")],
+        &[Cookie("ab", b"")],
+        &[Cookie("", b"ab")],
+        &[Field("a", b"b")],
+        &[Cookie("a", b"b"), Cookie("a", b"b")],
+        &[Cookie("a", b"bc"), Cookie("a", b"")],
+        &[Cookie("a", b"b"), Field("a", b"b")],
+        &[Field("a", b"b"), Cookie("a", b"b")],
+        &[Cookie("a", b"bc\x01\0\0\0a\0\0\0\0")],
+        &[Cookie("a", b"c"), Cookie("a", b"b")],
+    ];
+    for (i, one) in lists.iter().enumerate() {
+        for (k, other) in lists.iter().enumerate() {
+            assert_eq!(
+                url().with(one) == url().with(other),
+                i == k,
+                "{one:?} {other:?}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn keys_are_equal_where_their_parts_are(
+        one in prop::collection::vec((any::<bool>(), "[a-c]{0,2}", prop::collection::vec(0u8..4, 0..6)), 0..3),
+        other in prop::collection::vec((any::<bool>(), "[a-c]{0,2}", prop::collection::vec(0u8..4, 0..6)), 0..3),
+    ) {
+        let key = |list: &[(bool, String, Vec<u8>)]| {
+            let parts: Vec<_> = list
+                .iter()
+                .map(|(cookie, name, value)| match cookie {
+                    true => Part::Cookie(name, value),
+                    false => Part::Field(name, value),
+                })
+                .collect();
+            url().with(&parts)
+        };
+        prop_assert_eq!(key(&one) == key(&other), one == other);
+    }
 }

@@ -36,22 +36,22 @@ fn is_listed(name: &[u8], names: &[String]) -> bool {
     names.iter().any(|listed| listed.as_bytes() == name)
 }
 
-/// Names (case matters) and values (RFC 6265 §4.2.1). A piece without `=` is a name, so that only a
-/// rule that lists it lets it pass.
+/// Names and values byte by byte as they are sent, but for the spaces between the pairs
+/// (RFC 6265 §4.2.1): what an app may read in another way must not look like what it reads in this.
+/// A piece without `=` has no name that a rule could list; apps take it for a name or for a value.
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.get_all(COOKIE).into_iter().flat_map(|line| {
-        let pieces = line
-            .as_bytes()
-            .split(|b| *b == b';')
-            .map(<[u8]>::trim_ascii);
+        let pieces = line.as_bytes().split(|b| *b == b';').map(without_spaces);
         pieces.filter(|piece| !piece.is_empty()).map(|piece| {
             match piece.iter().position(|b| *b == b'=') {
-                Some(at) => (
-                    piece[..at].trim_ascii_end(),
-                    piece[at + 1..].trim_ascii_start(),
-                ),
-                None => (piece, &[][..]),
+                Some(at) => (&piece[..at], &piece[at + 1..]),
+                None => (&[][..], piece),
             }
         })
     })
+}
+
+fn without_spaces(piece: &[u8]) -> &[u8] {
+    let start = piece.iter().position(|b| *b != b' ');
+    &piece[start.unwrap_or(piece.len())..]
 }

@@ -4,19 +4,16 @@
 use http::{HeaderName, HeaderValue};
 
 use super::{Request, cookies};
+use crate::cache::key::Part;
 use crate::cache::{Rule, Settings, UnkeyedHeaders};
+use crate::headers::hop_by_hop::names_in_connection;
 
-/// Something that joins the key besides scheme, host, path and query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part<'a> {
-    /// A field of the request that is outside the URL and may change the answer.
-    Field(&'a str, &'a [u8]),
-    /// A cookie that the rule allows.
-    Cookie(&'a str, &'a [u8]),
-}
-
-/// What joins the key besides the URL, in an order that does not depend on that of the fields. A
-/// request with any such part must not be looked up, or stored, under the key of its URL alone.
+/// What joins the key besides the URL ([`Key::with`](crate::cache::key::Key::with)), in an order that
+/// does not depend on that of the fields. A request with any such part must not be looked up, or
+/// stored, under the key of its URL alone.
+///
+/// What `Connection` names is no part: the app does not get it (RFC 9110 §7.6.1), so that its answer
+/// is that to a request without it.
 #[must_use]
 pub fn key_parts<'a>(
     request: &Request<'a>,
@@ -38,6 +35,10 @@ pub fn key_parts<'a>(
             Part::Field(name, _) => (0, *name),
             Part::Cookie(..) => (1, ""),
         });
+    }
+    if !parts.is_empty() {
+        let unseen = names_in_connection(request.headers);
+        parts.retain(|part| !unseen.iter().any(|name| name == part.field()));
     }
     parts
 }

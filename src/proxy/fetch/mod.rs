@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderName;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::AUTHORIZATION;
 use pingora::Result;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
@@ -38,6 +38,7 @@ use super::ctx::Ctx;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::object::Object;
+use crate::cache::policy::has_unkeyed_cookies;
 use crate::cache::vary::{self, Selected};
 use crate::reason::Reason;
 use exchange::Handed;
@@ -67,7 +68,7 @@ pub struct Fetches {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Queue {
     key: Key,
-    /// With cookies or credentials.
+    /// With credentials, or cookies that are no part of the key.
     personal: bool,
     /// As far as it is known which request fields the answer depends on (RFC 9111 §4.1).
     variant: Box<[Selected]>,
@@ -310,7 +311,10 @@ fn vary_fields(object: Option<&Object>, more: &[HeaderName]) -> Vec<HeaderName> 
 
 fn queue(session: &Session, ctx: &Ctx, key: &Key, fields: &[HeaderName]) -> Queue {
     let headers = &session.req_header().headers;
-    let personal = headers.contains_key(COOKIE) || headers.contains_key(AUTHORIZATION);
+    let rule = ctx.admitted.as_ref().map(|admitted| &admitted.rule);
+    let cookies = rule
+        .is_some_and(|rule| has_unkeyed_cookies(headers, ctx.snapshot.cache.request_cookies(rule)));
+    let personal = cookies || headers.contains_key(AUTHORIZATION);
     Queue {
         key: key.clone(),
         personal,

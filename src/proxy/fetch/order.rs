@@ -100,7 +100,7 @@ impl Order {
             headers,
             scheme: ctx.scheme(),
             host: host(client).to_owned(),
-            exact: exact_key(client, ctx),
+            exact: exact_key(session, ctx),
             rule: admitted.rule.clone(),
             sequence: admitted.sequence,
         })

@@ -1,6 +1,7 @@
 use http::HeaderMap;
 
-use crate::cache::policy::{Part, Request, key_parts, unkeyed};
+use crate::cache::key::Part;
+use crate::cache::policy::{Request, has_unkeyed_cookies, key_parts, unkeyed};
 use crate::cache::testing::{Fields, get, headers, rule, settings};
 use crate::cache::{RequestCookies, Rule, Settings, UnkeyedHeaders};
 
@@ -153,9 +154,87 @@ fn parts_do_not_depend_on_the_order_of_fields() {
     let other = parts(&[
         ("x-host", "h"),
         ("x-original-url", "/1"),
-        ("cookie", "b = 2; a=1;;a=3"),
+        ("cookie", "b=2; a=1;;  a=3"),
         ("x-original-url", "/2"),
     ]);
     assert_eq!(one, expected);
     assert_eq!(other, expected);
+}
+
+/// Otherwise a client could have the app's default answer stored as that of any value.
+#[test]
+fn what_does_not_reach_the_app_is_no_part() {
+    let rule = Rule {
+        request_cookies: Some(RequestCookies::Allow(vec!["lang".into()])),
+        ..rule()
+    };
+    let cases: &[(Fields, usize)] = &[
+        (&[("cookie", "lang=de"), ("x-host", "a")], 2),
+        (
+            &[
+                ("cookie", "lang=de"),
+                ("x-host", "a"),
+                ("connection", "close, Cookie"),
+            ],
+            1,
+        ),
+        (
+            &[
+                ("cookie", "lang=de"),
+                ("x-host", "a"),
+                ("connection", "x-host"),
+                ("connection", "cookie"),
+            ],
+            0,
+        ),
+    ];
+    for (fields, expected) in cases {
+        let headers = headers(fields);
+        let parts = key_parts(&get(&headers), &with(UnkeyedHeaders::Key), &rule).len();
+        assert_eq!(parts, *expected, "{fields:?}");
+    }
+}
+
+/// Each of these may be `lang=de` to one app, and no such cookie to another.
+#[test]
+fn cookies_that_only_resemble_a_listed_one() {
+    let rule = Rule {
+        request_cookies: Some(RequestCookies::Allow(vec!["lang".into()])),
+        ..rule()
+    };
+    let parts = |value: &'static str| {
+        let headers = headers(&[("cookie", value)]);
+        let parts = key_parts(&get(&headers), &settings(), &rule)
+            .iter()
+            .map(|part| format!("{part:?}"))
+            .collect::<Vec<_>>();
+        let unkeyed = has_unkeyed_cookies(&headers, settings().request_cookies(&rule));
+        (parts, unkeyed)
+    };
+    let (plain, unkeyed) = parts("lang=de");
+    assert!(plain.len() == 1 && !unkeyed);
+    for same in [" lang=de", "lang=de;", ";;lang=de; "] {
+        assert_eq!(parts(same), (plain.clone(), false), "{same:?}");
+    }
+    for other in [
+        "lang =de",
+        "\tlang=de",
+        "LANG=de",
+        "lang",
+        "=de",
+        "$lang=de",
+        "a=\";lang=de",
+    ] {
+        assert!(parts(other).1, "{other:?} is a cookie that no rule lists");
+    }
+    for value in [
+        "lang= de",
+        "lang=de ",
+        "lang=\"de\"",
+        "lang=de,x=y",
+        "lang==de",
+    ] {
+        let (parts, unkeyed) = parts(value);
+        assert!(parts.len() == 1 && parts != plain && !unkeyed, "{value:?}");
+    }
 }
