@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 /// The variable that sets the log level.
 pub(super) const LOG_VARIABLE: &str = "VESTIBULE_LOG";
+/// The variable that holds the token of the admin port, for commands that ask it.
+pub(super) const TOKEN_VARIABLE: &str = "VESTIBULE_ADMIN_TOKEN";
 
 /// A reverse proxy that sits in front of one app: it caches, compresses, limits and explains.
 #[derive(Debug, Parser)]
@@ -156,6 +158,24 @@ Examples:
 pub struct CompletionsArgs {
     /// Your shell
     pub shell: clap_complete::Shell,
+}
+
+/// Where the admin port is, for commands that ask it.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Which proxy")]
+pub struct AdminArgs {
+    /// Its admin port [default: the configured one, else http://127.0.0.1:9091]
+    #[arg(long, value_name = "URL")]
+    pub admin: Option<String>,
+    /// Configuration file that names port and token [default: the one that `run` would use]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The port's token [env: VESTIBULE_ADMIN_TOKEN] [default: the configured one]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    pub token: Option<String>,
+    /// A file that holds the token, so that no list of processes shows it
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// How much to log.

@@ -3,8 +3,14 @@
 //! Exit codes: 0 done, 1 failed while running, 2 wrong usage or a configuration with problems.
 //! (`healthcheck` uses 0 and 1 only: container runtimes reserve the rest.)
 
+#[allow(
+    dead_code,
+    reason = "the first command that asks the admin port comes with the next commit"
+)]
+mod admin;
 pub mod args;
 mod check;
+mod client;
 mod healthcheck;
 mod init;
 pub mod logging;
@@ -24,7 +30,7 @@ use args::{Args, Command, RunArgs};
 const DEFAULT_FILES: [&str; 2] = ["vestibule.yaml", "/etc/vestibule/vestibule.yaml"];
 
 /// Variables of ours that are not configuration overrides, although they carry the prefix.
-const OWN_VARIABLES: [&str; 1] = [args::LOG_VARIABLE];
+const OWN_VARIABLES: [&str; 2] = [args::LOG_VARIABLE, args::TOKEN_VARIABLE];
 
 /// Told when nothing was configured anywhere.
 const NO_FILE_HINTS: [&str; 3] = [
