@@ -41,6 +41,12 @@ impl Ban {
         }
     }
 
+    /// Whether it goes by a pattern, and not by the beginning.
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        matches!(self.paths, Paths::Glob(_))
+    }
+
     /// Whether it hits what is stored under the key.
     #[must_use]
     pub fn hits(&self, key: &Key) -> bool {

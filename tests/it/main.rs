@@ -6,6 +6,7 @@
 
 mod support;
 
+mod admin;
 mod cache;
 mod compression;
 mod crosstalk;
@@ -20,6 +21,7 @@ mod metrics;
 mod policy;
 mod proxying;
 mod purge;
+mod purge_modes;
 mod purge_race;
 mod reload;
 mod safety;
