@@ -70,6 +70,7 @@ impl Admin {
     ///
     /// # Errors
     /// As [`Admin::post`].
+    #[allow(dead_code, reason = "for the command that explains, which comes next")]
     pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
         let pairs = query
             .iter()

@@ -3,10 +3,6 @@
 //! Exit codes: 0 done, 1 failed while running, 2 wrong usage or a configuration with problems.
 //! (`healthcheck` uses 0 and 1 only: container runtimes reserve the rest.)
 
-#[allow(
-    dead_code,
-    reason = "the first command that asks the admin port comes with the next commit"
-)]
 mod admin;
 pub mod args;
 mod check;
@@ -14,6 +10,7 @@ mod client;
 mod healthcheck;
 mod init;
 pub mod logging;
+mod purge;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -90,6 +87,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::check(&source(args.config, config::Flags::default()))?,
         Command::Init(args) => init::init(&args)?,
         Command::Schema => print(&format!("{:#}\n", config::json_schema()))?,
+        Command::Purge(args) => purge::purge(args)?,
         Command::Healthcheck(args) => return Ok(healthcheck::healthcheck(args)),
         Command::Version => print(&version())?,
         Command::Completions(args) => print_bytes(&completions(args.shell))?,

@@ -21,6 +21,7 @@ mod metrics;
 mod policy;
 mod proxying;
 mod purge;
+mod purge_cli;
 mod purge_modes;
 mod purge_race;
 mod reload;
