@@ -11,6 +11,7 @@ mod health;
 mod metrics;
 mod objects;
 mod order;
+mod pace;
 mod purge;
 mod stats;
 
@@ -29,11 +30,16 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use pace::Pace;
+
 use crate::config::reload::ReloadHandle;
 use crate::proxy::{Shared, Stage};
 
 /// A request to the admin port may not be larger: a purge names at the most a few thousand tags.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Counting what a purge hits takes no longer than half of this.
+const COUNTING_MAX: Duration = Duration::from_millis(200);
 
 /// What the handlers look at.
 #[derive(Clone)]
@@ -46,6 +52,8 @@ pub struct Admin {
     pub reload: ReloadHandle,
     /// Hashes what may be a secret before it is told.
     veil: RandomState,
+    /// The time for counting what purges hit.
+    counting: Arc<Pace>,
 }
 
 impl Admin {
@@ -57,6 +65,7 @@ impl Admin {
             registry: Arc::new(registry),
             reload,
             veil: RandomState::new(),
+            counting: Arc::new(Pace::new(COUNTING_MAX)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `POST /v1/purge`: by tag, by URL, by host, by the form of the path, or everything.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -10,12 +10,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::pace::Pace;
 use super::{Admin, order, refuse, seconds};
 use crate::cache::purge::Order;
 use crate::store::memory::MemoryTier;
 
-/// Counting what was hit ends after this long, wherever it is: the purge itself is done by then.
-const COUNT_MAX: Duration = Duration::from_millis(100);
 /// Objects looked at without letting others go on.
 const PIECE_OBJECTS: usize = 256;
 
@@ -64,7 +63,13 @@ pub(super) async fn purge(
         Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
     };
     let purged = admin.shared.purge(&order);
-    let hit = count(&admin.shared.memory, &order, purged.sequence).await;
+    let hit = count(
+        &admin.shared.memory,
+        &order,
+        purged.sequence,
+        &admin.counting,
+    )
+    .await;
     Json(Done {
         mode: order::word(order.mode()),
         sequence: purged.sequence,
@@ -83,13 +88,15 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Looks for what the order has hit, as far as there is time.
-async fn count(memory: &MemoryTier, order: &Order, sequence: u64) -> Hit {
-    let ends = Instant::now() + COUNT_MAX;
+/// Looks for what the order has hit, as far as there is time: the purge itself is done by now, and an
+/// app that purges with each write must not keep a core busy with counting.
+async fn count(memory: &MemoryTier, order: &Order, sequence: u64, pace: &Pace) -> Hit {
+    let mut share = pace.share(Instant::now());
     let contents = memory.contents();
     let mut walk = contents.walk();
     let mut hit = Hit::default();
-    loop {
+    while !share.is_used_up() {
+        let began = Instant::now();
         for _ in 0..PIECE_OBJECTS {
             let Some((key, object)) = walk.next() else {
                 hit.complete = true;
@@ -101,16 +108,16 @@ async fn count(memory: &MemoryTier, order: &Order, sequence: u64) -> Hit {
             hit.objects += usize::from(responses > 0);
             hit.responses += responses;
         }
-        if Instant::now() >= ends {
-            return hit;
-        }
+        share.use_up(began.elapsed());
         tokio::task::yield_now().await;
     }
+    hit
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
     use crate::cache::ban::Ban;
@@ -145,8 +152,19 @@ mod tests {
                 responses: expected,
                 complete: true,
             };
-            assert_eq!(count(&memory, &order, 7).await, expected, "{case}");
+            let pace = Pace::new(Duration::from_secs(60));
+            let hit = count(&memory, &order, 7, &pace).await;
+            assert_eq!(hit, expected, "{case}");
         }
+    }
+
+    #[tokio::test]
+    async fn does_not_count_without_time() {
+        let memory = MemoryTier::new(1 << 20);
+        let order = Order::new(vec![Target::All], Vec::new(), Mode::Soft);
+        let hit = count(&memory, &order, 7, &Pace::new(Duration::ZERO)).await;
+        assert_eq!(hit, Hit::default());
+        assert!(!hit.complete);
     }
 
     #[test]

@@ -67,8 +67,10 @@ impl Done {
             complete,
         } = self.hit;
         let took = short(Duration::try_from_secs_f64(self.took_seconds).unwrap_or_default());
-        if responses == 0 && complete {
-            return format!("purged: nothing of that was stored ({took})");
+        match (responses, complete) {
+            (0, true) => return format!("purged: nothing of that was stored ({took})"),
+            (0, false) => return format!("purged, without counting what was stored ({took})"),
+            _ => {}
         }
         let at_least = if complete { "" } else { "at least " };
         let (s, are) = match (responses, complete) {
@@ -144,36 +146,30 @@ mod tests {
     fn one_line_says_it() {
         use PurgeMode::{Hard, Invalidate, Soft};
         let cases = [
-            (Invalidate, 0, 0, true, "nothing of that was stored"),
+            (Invalidate, 0, 0, true, ": nothing of that was stored"),
             (
                 Invalidate,
                 1,
                 1,
                 true,
-                "1 stored answer of 1 URL is not used again before the app confirms or replaces it",
+                ": 1 stored answer of 1 URL is not used again before the app confirms or replaces it",
             ),
             (
                 Soft,
                 10,
                 12,
                 true,
-                "12 stored answers of 10 URLs are stale now, and given out only while a fetch renews them",
+                ": 12 stored answers of 10 URLs are stale now, and given out only while a fetch renews them",
             ),
-            (Hard, 2, 2, true, "2 stored answers of 2 URLs are gone"),
+            (Hard, 2, 2, true, ": 2 stored answers of 2 URLs are gone"),
             (
                 Hard,
                 2,
                 2,
                 false,
-                "at least 2 stored answers of 2 URLs are gone",
+                ": at least 2 stored answers of 2 URLs are gone",
             ),
-            (
-                Hard,
-                0,
-                0,
-                false,
-                "at least 0 stored answers of 0 URLs are gone",
-            ),
+            (Hard, 0, 0, false, ", without counting what was stored"),
         ];
         for (mode, objects, responses, complete, expected) in cases {
             let hit = Hit {
@@ -185,7 +181,7 @@ mod tests {
                 hit,
                 took_seconds: 0.000_25,
             };
-            assert_eq!(done.told(mode), format!("purged: {expected} (250 µs)"));
+            assert_eq!(done.told(mode), format!("purged{expected} (250 µs)"));
         }
     }
 
