@@ -6,6 +6,7 @@
 
 mod support;
 
+mod admin;
 mod cache;
 mod compression;
 mod concessions;
@@ -21,6 +22,8 @@ mod metrics;
 mod policy;
 mod proxying;
 mod purge;
+mod purge_cli;
+mod purge_modes;
 mod purge_race;
 mod reload;
 mod safety;
