@@ -21,7 +21,8 @@ use crate::config::{Live, Loaded, Problems, Snapshot, Source};
 use crate::edge::{Edge, listen};
 use crate::limit::connections::{self, Connections};
 use crate::proxy::{
-    AccessLog, Codings, Fetches, Lifecycle, Proxy, Resolver, Routes, Shared, Stage, await_app,
+    AccessLog, Codings, Fetches, Housekeeping, Lifecycle, Proxy, Purges, Resolver, Routes, Shared,
+    Stage, await_app, keep_house,
 };
 use crate::stats::process;
 use crate::store::generations::Generations;
@@ -113,6 +114,7 @@ async fn serve(source: Source, loaded: Loaded) -> Result<(), Error> {
     ));
 
     tokio::spawn(await_app(shared.clone()));
+    tokio::spawn(keep_house(shared.clone()));
 
     signals.wait_for_end(&reload).await;
     drain(&shared, &connections, &proxy, &stop, &mut signals).await;
@@ -139,6 +141,8 @@ fn build(
         memory,
         generations: Generations::new(),
         variances: Variances::new(),
+        purges: Purges::register(registry),
+        housekeeping: Housekeeping::register(registry),
         fetches: Fetches::new(snapshot.upstream.keepalive.max(1)),
         codings: Codings::default(),
         resolver: Resolver::new(),
@@ -186,11 +190,7 @@ async fn operators(
     shared: &Arc<Shared>,
     reload: &ReloadHandle,
 ) -> io::Result<()> {
-    let admin = Admin {
-        shared: shared.clone(),
-        registry: Arc::new(registry),
-        reload: reload.clone(),
-    };
+    let admin = Admin::new(shared.clone(), registry, reload.clone());
     if let Some(metrics) = &snapshot.observability.metrics {
         let listener = admin::bind("observability.metrics.listen", metrics.listen).await?;
         info!("metrics on {}", listener.local_addr()?);

@@ -1,141 +1,185 @@
-//! `POST /v1/purge`: by tag, by URL, by host, or everything.
+//! `POST /v1/purge`: by tag, by URL, by host, by the form of the path, or everything.
 
 use std::time::Instant;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::json;
+use serde::Serialize;
 
-use super::{Admin, seconds};
-use crate::cache::key::{Key, QueryRule};
-use crate::cache::tags::Target;
+use super::pace::Pace;
+use super::{Admin, order, refuse, seconds};
+use crate::cache::purge::Order;
+use crate::store::memory::MemoryTier;
 
-/// More targets than this are refused in one request.
-const TARGETS_MAX: usize = 10_000;
+/// Objects looked at without letting others go on.
+const PIECE_OBJECTS: usize = 256;
 
-/// What to purge; the members add up.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Order {
-    /// Cache tags.
-    tags: Vec<String>,
-    /// Absolute URLs, as the clients ask for them.
-    urls: Vec<String>,
-    /// Limits `tags` to this host; alone, purges the whole host.
-    host: Option<String>,
-    /// Everything.
-    all: bool,
+/// What was done.
+#[derive(Debug, Serialize)]
+struct Done {
+    mode: &'static str,
+    /// The purge's number.
+    sequence: u64,
+    /// How many things were named.
+    targets: usize,
+    hit: Hit,
+    took_seconds: f64,
 }
 
-/// Purges; when the answer is out, nothing older is served.
+/// What was stored of that.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Hit {
+    /// URLs.
+    objects: usize,
+    /// Responses: the variants of those.
+    responses: usize,
+    /// Everything that is stored was looked at; otherwise there may be more.
+    complete: bool,
+}
+
+/// Purges; when the answer is out, nothing older is served but what the mode allows.
 pub(super) async fn purge(
     State(admin): State<Admin>,
-    order: Result<Json<Order>, JsonRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let began = Instant::now();
-    let order = match order {
-        Ok(Json(order)) => order,
-        Err(e) => return refuse(&e.body_text()),
+    let body = match body {
+        Ok(body) => body,
+        Err(e) => return refuse(e.status(), &e.body_text()),
     };
+    // A page in an operator's browser cannot send this to another origin without asking first.
+    if !is_json(&headers) {
+        let why = "send the order with `Content-Type: application/json`";
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
+    }
     let query = &admin.shared.live.full().cache.query;
-    let targets = match targets(order, query) {
-        Ok(targets) => targets,
-        Err(why) => return refuse(&why),
+    let order = match order::read(&body, query) {
+        Ok(order) => order,
+        Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
     };
-    let sequence = admin.shared.purge(&targets);
-    Json(json!({
-        "sequence": sequence,
-        "targets": targets.len(),
-        "took_seconds": seconds(began.elapsed()),
-    }))
+    let purged = admin.shared.purge(&order);
+    let hit = count(
+        &admin.shared.memory,
+        &order,
+        purged.sequence,
+        &admin.counting,
+    )
+    .await;
+    Json(Done {
+        mode: order::word(order.mode()),
+        sequence: purged.sequence,
+        targets: order.len(),
+        hit,
+        took_seconds: seconds(began.elapsed()),
+    })
     .into_response()
 }
 
-fn targets(order: Order, query: &QueryRule) -> Result<Vec<Target>, String> {
-    let host = order.host.map(|host| host.trim().to_ascii_lowercase());
-    let mut targets = Vec::new();
-    for url in &order.urls {
-        targets.push(Target::Url(key(url, query)?));
-    }
-    if let (Some(host), true) = (&host, order.tags.is_empty()) {
-        targets.push(Target::Host(host.clone()));
-    }
-    for tag in order.tags {
-        if tag.trim().is_empty() {
-            return Err("an empty tag".to_owned());
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next());
+    media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Looks for what the order has hit, as far as there is time: the purge itself is done by now, and an
+/// app that purges with each write must not keep a core busy with counting.
+async fn count(memory: &MemoryTier, order: &Order, sequence: u64, pace: &Pace) -> Hit {
+    let mut share = pace.share(Instant::now());
+    let contents = memory.contents();
+    let mut walk = contents.walk();
+    let mut hit = Hit::default();
+    while !share.is_used_up() {
+        let began = Instant::now();
+        for _ in 0..PIECE_OBJECTS {
+            let Some((key, object)) = walk.next() else {
+                hit.complete = true;
+                return hit;
+            };
+            let variants = object.variants().iter();
+            let of_it = variants.filter(|e| e.sequence < sequence && order.hits(&key, e));
+            let responses = of_it.count();
+            hit.objects += usize::from(responses > 0);
+            hit.responses += responses;
         }
-        targets.push(Target::Tag {
-            host: host.clone(),
-            tag: tag.trim().to_owned(),
-        });
+        share.use_up(began.elapsed());
+        tokio::task::yield_now().await;
     }
-    if order.all {
-        targets.push(Target::All);
-    }
-    match targets.len() {
-        0 => Err("nothing to purge: give `tags`, `urls`, `host` or `all`".to_owned()),
-        1..=TARGETS_MAX => Ok(targets),
-        n => Err(format!(
-            "{n} targets; at the most {TARGETS_MAX} in one request"
-        )),
-    }
-}
-
-fn key(url: &str, query: &QueryRule) -> Result<Key, String> {
-    let uri: http::Uri = url
-        .parse()
-        .map_err(|e| format!("`{url}` is not a URL: {e}"))?;
-    match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme), Some(host)) => Ok(Key::new(
-            scheme,
-            host.as_str(),
-            uri.path(),
-            uri.query(),
-            query,
-        )),
-        _ => Err(format!("`{url}` is not absolute: write http://host/path")),
-    }
-}
-
-fn refuse(why: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({"error": why}))).into_response()
+    hit
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
 
-    #[test]
-    fn orders() {
+    use super::*;
+    use crate::cache::ban::Ban;
+    use crate::cache::tags::{Mode, Target};
+    use crate::cache::testing::{entry, key};
+
+    #[tokio::test]
+    async fn counts_what_was_stored_before() {
+        let memory = MemoryTier::new(16 << 20);
+        for n in 0..1_000 {
+            let key = key(&format!("/{n}"));
+            let mut entry = entry(&key, &[], "");
+            entry.sequence = if n < 100 { 7 } else { 0 };
+            assert!(memory.insert(key, Arc::new(entry)));
+        }
         let cases = [
-            ("tags", r#"{"tags":["a","b"]}"#, Some(2)),
+            ("everything", vec![Target::All], vec![], 900),
+            ("one", vec![Target::Url(key("/500"))], vec![], 1),
+            ("one of after", vec![Target::Url(key("/50"))], vec![], 0),
             (
-                "tags of a host",
-                r#"{"tags":["a"],"host":"Example.org"}"#,
-                Some(1),
+                "one and some",
+                vec![Target::Url(key("/500"))],
+                vec!["/9"],
+                101,
             ),
-            ("a host", r#"{"host":"example.org"}"#, Some(1)),
-            ("urls", r#"{"urls":["http://example.org/x?y=1"]}"#, Some(1)),
-            ("all", r#"{"all":true}"#, Some(1)),
-            ("nothing", "{}", None),
-            ("an empty tag", r#"{"tags":[" "]}"#, None),
-            ("a relative url", r#"{"urls":["/x"]}"#, None),
         ];
-        for (case, body, expected) in cases {
-            let order: Order = serde_json::from_str(body).expect(case);
-            let found = targets(order, &QueryRule::default())
-                .ok()
-                .map(|targets| targets.len());
-            assert_eq!(found, expected, "{case}");
+        for (case, targets, prefixes, expected) in cases {
+            let bans = prefixes.iter().map(|path| Ban::prefix(None, path));
+            let order = Order::new(targets, bans.collect(), Mode::Soft);
+            let expected = Hit {
+                objects: expected,
+                responses: expected,
+                complete: true,
+            };
+            let pace = Pace::new(Duration::from_secs(60));
+            let hit = count(&memory, &order, 7, &pace).await;
+            assert_eq!(hit, expected, "{case}");
         }
     }
 
+    #[tokio::test]
+    async fn does_not_count_without_time() {
+        let memory = MemoryTier::new(1 << 20);
+        let order = Order::new(vec![Target::All], Vec::new(), Mode::Soft);
+        let hit = count(&memory, &order, 7, &Pace::new(Duration::ZERO)).await;
+        assert_eq!(hit, Hit::default());
+        assert!(!hit.complete);
+    }
+
     #[test]
-    fn unknown_members_are_refused() {
-        assert!(serde_json::from_str::<Order>(r#"{"tag":["a"]}"#).is_err());
+    fn only_json_is_taken() {
+        for (value, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/jsonp", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, value.parse().expect("a value"));
+            assert_eq!(is_json(&headers), expected, "{value}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
     }
 }

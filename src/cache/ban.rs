@@ -41,6 +41,18 @@ impl Ban {
         }
     }
 
+    /// Whether it goes by a pattern, and not by the beginning.
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        matches!(self.paths, Paths::Glob(_))
+    }
+
+    /// The same for whatever host.
+    #[must_use]
+    pub fn of_any_host(self) -> Self {
+        Self { host: None, ..self }
+    }
+
     /// Whether it hits what is stored under the key.
     #[must_use]
     pub fn hits(&self, key: &Key) -> bool {

@@ -8,7 +8,7 @@
 //! | may it be given although the app fails? | [`reuse::on_error`] |
 //! | may a miss go to the app, or does the client refuse that? | [`policy::forward`] |
 //! | may the app's answer be stored, and for how long? | [`policy::storable`], [`freshness`] |
-//! | which purges hit it? | [`tags`] |
+//! | which purges hit it? | [`tags`], [`ban`], [`purge`] |
 //! | how is the decision told? | [`status::Outcome`] |
 //!
 //! Nothing in here reads a clock: callers pass `now`.
@@ -22,6 +22,7 @@ pub mod key;
 pub mod merge;
 pub mod object;
 pub mod policy;
+pub mod purge;
 pub mod range;
 pub mod reuse;
 pub mod search;

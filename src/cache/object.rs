@@ -9,6 +9,7 @@ use http::header::{ETAG, LAST_MODIFIED, VARY};
 
 use super::entry::Entry;
 use super::policy::Request;
+use super::tags::Purge;
 use super::vary;
 
 /// An entry whose head arrived up to this much later than that of a new one is taken for the newer
@@ -157,15 +158,30 @@ fn is_newer(stored: &Entry, new: &Entry) -> bool {
     !ahead.is_zero() && ahead.as_secs() < OVERLAP_SECONDS_MAX
 }
 
-/// Whether an entry is of no more use: it expired longer ago than `stale_max`, for which it may still
-/// be given out, and has nothing by which the app could say that it is unchanged.
+/// Whether an entry is of no more use: it has nothing by which the app could say that it is
+/// unchanged, and a purge forbids its use, or it expired too long ago to be given out stale. That is,
+/// by its own word, or longer ago than `patience`, for clients that accept more (`max-stale`).
 #[must_use]
-pub fn is_dead(entry: &Entry, now: SystemTime, stale_max: Duration) -> bool {
+pub fn is_dead(entry: &Entry, purge: Purge, now: SystemTime, patience: Duration) -> bool {
     let has_validator = [ETAG, LAST_MODIFIED]
         .iter()
         .any(|name| entry.headers.contains_key(name));
-    let expired_since = entry.age(now).checked_sub(entry.freshness.lifetime);
-    !has_validator && expired_since.is_some_and(|since| since > stale_max)
+    if has_validator || purge == Purge::Invalid {
+        return !has_validator;
+    }
+    let freshness = &entry.freshness;
+    let after_purge = match purge {
+        Purge::Soft => freshness.stale_after_soft_purge,
+        _ => Duration::ZERO,
+    };
+    let windows = [
+        freshness.stale_while_revalidate,
+        freshness.stale_if_error,
+        after_purge,
+    ];
+    let stale_max = windows.into_iter().fold(patience, Duration::max);
+    let expired_since = entry.age(now).checked_sub(freshness.lifetime);
+    expired_since.is_some_and(|since| since > stale_max)
 }
 
 #[cfg(test)]

@@ -295,6 +295,12 @@ fn everything_slot() -> Slot {
     slot(b'*', &[])
 }
 
+/// Whether two ways to write a host mean the same one to purges.
+#[must_use]
+pub fn is_same_host(one: &str, other: &str) -> bool {
+    scope(one) == scope(other)
+}
+
 /// The host as slots know it: in lower case, without the ports that are the default of one scheme
 /// or the other and without the dot of a fully qualified name, so that one spelling purges all.
 pub(super) fn scope(host: &str) -> String {

@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 /// The variable that sets the log level.
 pub(super) const LOG_VARIABLE: &str = "VESTIBULE_LOG";
+/// The variable that holds the token of the admin port, for commands that ask it.
+pub(super) const TOKEN_VARIABLE: &str = "VESTIBULE_ADMIN_TOKEN";
 
 /// A reverse proxy that sits in front of one app: it caches, compresses, limits and explains.
 #[derive(Debug, Parser)]
@@ -53,6 +55,8 @@ pub enum Command {
     Init(InitArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
+    /// Make a running proxy forget what it has stored: by tag, URL, host or path
+    Purge(PurgeArgs),
     /// Ask a running proxy whether it is ready (exit code 0 or 1)
     Healthcheck(HealthcheckArgs),
     /// Print version, target and features
@@ -130,6 +134,79 @@ pub struct InitArgs {
     pub force: bool,
 }
 
+/// `vestibule purge`
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "vestibule purge <WHAT>... [OPTIONS]",
+    group = clap::ArgGroup::new("what")
+        .args(["tag", "url", "host", "prefix", "glob", "all"])
+        .required(true)
+        .multiple(true),
+    after_help = "\
+Examples:
+  vestibule purge --tag news --tag article:7
+  vestibule purge --url 'https://example.org/a?b=1' --mode hard
+  vestibule purge --host example.org --prefix /blog/ --mode soft
+  vestibule purge --glob '/assets/**.css' --admin http://10.0.0.7:9091 --token-file token"
+)]
+pub struct PurgeArgs {
+    /// What carries this tag (may be repeated, like the next ones)
+    #[arg(long, value_name = "TAG", num_args = 1..)]
+    pub tag: Vec<String>,
+    /// This URL: all of its variants, http and https
+    #[arg(long, value_name = "URL", num_args = 1..)]
+    pub url: Vec<String>,
+    /// What begins with this path or URL
+    #[arg(long, value_name = "PREFIX", num_args = 1..)]
+    pub prefix: Vec<String>,
+    /// What looks like this: * within a path segment, ** across them
+    #[arg(long, value_name = "PATTERN", num_args = 1..)]
+    pub glob: Vec<String>,
+    /// Only what is of this host; alone: all of it
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Everything
+    #[arg(long, conflicts_with = "host")]
+    pub all: bool,
+    /// invalidate (ask the app before use), soft (use while renewing) or hard (drop the bytes)
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "invalidate",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    pub mode: PurgeMode,
+    /// Print the proxy's answer instead of a sentence
+    #[arg(long)]
+    pub json: bool,
+    /// Which proxy
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// How a purge treats what it hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PurgeMode {
+    /// Not used again before the app was asked. The default.
+    Invalidate,
+    /// Given out while it is fetched anew.
+    Soft,
+    /// Dropped.
+    Hard,
+}
+
+impl PurgeMode {
+    /// As the admin port calls it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Invalidate => "invalidate",
+            Self::Soft => "soft",
+            Self::Hard => "hard",
+        }
+    }
+}
+
 /// `vestibule healthcheck`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -156,6 +233,24 @@ Examples:
 pub struct CompletionsArgs {
     /// Your shell
     pub shell: clap_complete::Shell,
+}
+
+/// Where the admin port is, for commands that ask it.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Which proxy")]
+pub struct AdminArgs {
+    /// Its admin port [default: the configured one, else http://127.0.0.1:9091]
+    #[arg(long, value_name = "URL")]
+    pub admin: Option<String>,
+    /// The configuration file that names port and token [default: the one of `run`]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The port's token [env: VESTIBULE_ADMIN_TOKEN] [default: as configured]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    pub token: Option<String>,
+    /// A file that holds the token, so that no list of processes shows it
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// How much to log.
@@ -206,7 +301,7 @@ mod tests {
 
     #[test]
     fn parses_what_the_help_promises() {
-        let cases: [(&str, bool); 16] = [
+        let cases: [(&str, bool); 24] = [
             ("run", true),
             (
                 "run -c x.yaml --listen 127.0.0.1:1 --upstream http://a",
@@ -223,6 +318,14 @@ mod tests {
             ("schema", true),
             ("healthcheck --url http://127.0.0.1:9090/readyz", true),
             ("healthcheck --url http://a -c x.yaml", false),
+            ("purge --tag a --tag b", true),
+            ("purge --all --mode soft --json", true),
+            ("purge --host a -c x.yaml --token t", true),
+            ("purge", false),
+            ("purge --mode hard", false),
+            ("purge --tag", false),
+            ("purge --all --host a", false),
+            ("purge --all --token t --token-file f", false),
             ("version", true),
             ("completions bash", true),
             ("completions cmd.exe", false),

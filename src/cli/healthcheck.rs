@@ -1,19 +1,22 @@
 //! `vestibule healthcheck`: one small HTTP/1.1 request to `/readyz`, for container health checks
 //! in images that have neither a shell nor curl.
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use http::Method;
 
 use super::args::HealthcheckArgs;
+use super::client::{Answer, Question, Server, Wanted};
 use super::{complain, print, source};
 use crate::config::Flags;
 
 /// The whole check takes no longer than this, so that the caller's own timeout need not strike.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// No more of the answer than this is read.
-const ANSWER_BYTES_MAX: usize = 8 * 1024;
+/// No more of a refusal than this is read.
+const REFUSAL_BYTES_MAX: usize = 8 * 1024;
 /// No more of the answer's own words than this is repeated.
 const REASON_CHARS_MAX: usize = 200;
 /// The path that tells whether traffic may come.
@@ -60,142 +63,53 @@ fn target(args: HealthcheckArgs) -> Result<Target, String> {
 /// What is asked.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
-    host: String,
-    port: u16,
+    server: Server,
     path: String,
 }
 
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.path)
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.server, self.path)
     }
 }
 
 impl Target {
     fn at(listen: SocketAddr) -> Self {
         Target {
-            host: reachable(listen.ip()).to_string(),
-            port: listen.port(),
+            server: Server::at(listen),
             path: PATH.to_owned(),
         }
     }
 
     fn parse(url: &str) -> Result<Self, String> {
-        let uri: http::Uri = url
-            .parse()
-            .map_err(|e| format!("not ready: --url {url}: {e}"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(format!("not ready: --url {url}: must begin with http://"));
-        }
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let host = match host.parse::<IpAddr>() {
-            Ok(ip) => reachable(ip).to_string(),
-            Err(_) => host.to_owned(),
-        };
-        let path = match uri.path_and_query().map(http::uri::PathAndQuery::as_str) {
-            None | Some("/") => PATH.to_owned(),
-            Some(path) => path.to_owned(),
-        };
-        Ok(Target {
-            host,
-            port: uri.port_u16().unwrap_or(80),
-            path,
-        })
-    }
-
-    fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        let (server, path) =
+            Server::parse(url).map_err(|why| format!("not ready: --url {url}: {why}"))?;
+        let path = path.map_or_else(|| PATH.to_owned(), |path| path.to_string());
+        Ok(Target { server, path })
     }
 
     /// Asks, and says why the answer does not mean "ready".
     fn ask(&self, timeout: Duration) -> Result<(), String> {
-        let deadline = Instant::now() + timeout;
-        let answer = self.exchange(deadline).map_err(|e| match e.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                format!("no answer within {} s", timeout.as_secs_f32())
-            }
-            _ => e.to_string(),
-        })?;
+        let question = Question {
+            method: Method::GET,
+            path: &self.path,
+            json: None,
+            token: None,
+            wanted: Wanted::Verdict(REFUSAL_BYTES_MAX),
+            timeout,
+        };
+        let answer = self.server.ask(&question).map_err(|e| e.to_string())?;
         verdict(&answer)
     }
-
-    fn exchange(&self, deadline: Instant) -> io::Result<Vec<u8>> {
-        let mut stream = self.connect(deadline)?;
-        let request = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: vestibule-healthcheck\r\n\
-             Accept: text/plain\r\nConnection: close\r\n\r\n",
-            self.path,
-            self.authority()
-        );
-        stream.set_write_timeout(Some(remaining(deadline)?))?;
-        stream.write_all(request.as_bytes())?;
-        let mut answer = Vec::new();
-        let mut chunk = [0; 1024];
-        while answer.len() < ANSWER_BYTES_MAX {
-            stream.set_read_timeout(Some(remaining(deadline)?))?;
-            match stream.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(n) => answer.extend_from_slice(&chunk[..n]),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-            // A good answer needs no reasons; those of a bad one are in the body.
-            if head_end(&answer).is_some() && verdict(&answer).is_ok() {
-                break;
-            }
-        }
-        Ok(answer)
-    }
-
-    fn connect(&self, deadline: Instant) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, remaining(deadline)?) {
-                Ok(stream) => return Ok(stream),
-                Err(e) => last = e,
-            }
-        }
-        Err(last)
-    }
 }
 
-/// An address that listens everywhere is asked on this machine.
-fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    }
-}
-
-fn remaining(deadline: Instant) -> io::Result<Duration> {
-    match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-        left => Ok(left),
-    }
-}
-
-fn head_end(answer: &[u8]) -> Option<usize> {
-    answer.windows(4).position(|four| four == b"\r\n\r\n")
-}
-
-/// Reads `HTTP/1.1 503 ...` and, when that is not 2xx, the first line of the body.
-fn verdict(answer: &[u8]) -> Result<(), String> {
-    let text = String::from_utf8_lossy(answer);
-    let status = text
-        .strip_prefix("HTTP/1.")
-        .and_then(|rest| rest.get(2..5))
-        .and_then(|digits| digits.parse::<u16>().ok())
-        .ok_or_else(|| "the answer is not HTTP".to_owned())?;
-    if (200..300).contains(&status) {
+/// What is not 2xx says why in the first line of its body.
+fn verdict(answer: &Answer) -> Result<(), String> {
+    let status = answer.status.as_u16();
+    if answer.status.is_success() {
         return Ok(());
     }
-    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    let reason: String = body
+    let reason: String = String::from_utf8_lossy(&answer.body)
         .lines()
         .next()
         .unwrap_or_default()
@@ -212,6 +126,7 @@ fn verdict(answer: &[u8]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::thread;
 

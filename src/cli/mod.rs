@@ -3,11 +3,14 @@
 //! Exit codes: 0 done, 1 failed while running, 2 wrong usage or a configuration with problems.
 //! (`healthcheck` uses 0 and 1 only: container runtimes reserve the rest.)
 
+mod admin;
 pub mod args;
 mod check;
+mod client;
 mod healthcheck;
 mod init;
 pub mod logging;
+mod purge;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -24,7 +27,7 @@ use args::{Args, Command, RunArgs};
 const DEFAULT_FILES: [&str; 2] = ["vestibule.yaml", "/etc/vestibule/vestibule.yaml"];
 
 /// Variables of ours that are not configuration overrides, although they carry the prefix.
-const OWN_VARIABLES: [&str; 1] = [args::LOG_VARIABLE];
+const OWN_VARIABLES: [&str; 2] = [args::LOG_VARIABLE, args::TOKEN_VARIABLE];
 
 /// Told when nothing was configured anywhere.
 const NO_FILE_HINTS: [&str; 3] = [
@@ -84,6 +87,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::check(&source(args.config, config::Flags::default()))?,
         Command::Init(args) => init::init(&args)?,
         Command::Schema => print(&format!("{:#}\n", config::json_schema()))?,
+        Command::Purge(args) => purge::purge(args)?,
         Command::Healthcheck(args) => return Ok(healthcheck::healthcheck(args)),
         Command::Version => print(&version())?,
         Command::Completions(args) => print_bytes(&completions(args.shell))?,

@@ -18,7 +18,7 @@ use crate::cache::key::Key;
 use crate::cache::merge::{HeadVerdict, Update, by_head, freshen};
 use crate::cache::policy;
 use crate::cache::status::Outcome;
-use crate::cache::tags::{Mode, Purge};
+use crate::cache::tags::Purge;
 
 /// Learns from the app's answer before it is passed on: whoever has seen it sees the change.
 pub(super) fn from_answer(shared: &Shared, session: &Session, answer: &ResponseHeader, ctx: &Ctx) {
@@ -46,7 +46,7 @@ fn from_unsafe(shared: &Shared, session: &Session, answer: &ResponseHeader, ctx:
     let (query, settings) = (&cache.query, &cache.invalidation);
     let targets = targets(&request.method, &uri, status, headers, query, settings);
     if !targets.is_empty() {
-        shared.generations.order(&targets, Mode::Invalidate);
+        shared.purge_written(&targets);
     }
 }
 

@@ -14,6 +14,9 @@
 //! 6. [`respond`]: the fields that every answer of ours carries.
 //! 7. [`error`]: the one table of what a client sees when something failed.
 //! 8. [`finish`]: counters, latency, access log.
+//!
+//! Apart from requests: [`purge`] carries out what operators and writes want gone, [`housekeeping`]
+//! clears up in the background.
 
 mod access_log;
 mod admit;
@@ -25,10 +28,12 @@ mod deadline;
 mod error;
 mod fetch;
 mod finish;
+mod housekeeping;
 mod learn;
 mod lifecycle;
 mod lookup;
 mod metrics;
+mod purge;
 mod resolve;
 mod respond;
 mod upstream;
@@ -52,12 +57,13 @@ pub use ctx::Ctx;
 pub use date::NextDate;
 pub use deadline::Deadline;
 pub use fetch::Fetches;
+pub use housekeeping::{Housekeeping, keep_house};
 pub use lifecycle::{InFlight, Lifecycle, Stage};
 pub use metrics::{Metrics, Routes};
+pub use purge::{Purged, Purges};
 pub use resolve::Resolver;
 pub use upstream::await_app;
 
-use crate::cache::tags::{Mode, Target};
 use crate::config::Live;
 use crate::store::generations::Generations;
 use crate::store::memory::MemoryTier;
@@ -73,6 +79,10 @@ pub struct Shared {
     pub generations: Generations,
     /// What the app has said about its queries.
     pub variances: Variances,
+    /// Counters of purges.
+    pub purges: Purges,
+    /// The sweeps that clear up after them.
+    pub housekeeping: Housekeeping,
     /// Where the app's host name points.
     pub resolver: Resolver,
     /// Fetches under way.
@@ -89,20 +99,6 @@ pub struct Shared {
     pub compression: crate::compress::Metrics,
     /// One line per request.
     pub access_log: AccessLog,
-}
-
-impl Shared {
-    /// Purges what `targets` name. When this returns, nothing older is served from the cache.
-    ///
-    /// Returns the purge sequence.
-    pub fn purge(&self, targets: &[Target]) -> u64 {
-        let query = &self.live.load().cache.query;
-        let targets: Vec<_> = match query.any_host {
-            true => targets.iter().cloned().map(Target::of_any_host).collect(),
-            false => targets.to_vec(),
-        };
-        self.generations.order(&targets, Mode::Invalidate)
-    }
 }
 
 /// The proxy as pingora sees it.

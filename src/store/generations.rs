@@ -8,6 +8,7 @@ use super::bans::Bans;
 use crate::cache::ban::Ban;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
+use crate::cache::purge::Order;
 use crate::cache::tags::{Mode, Purge, SLOTS, Slot, Target};
 
 /// Slots per page.
@@ -78,6 +79,19 @@ impl Generations {
     pub fn order(&self, targets: &[Target], mode: Mode) -> u64 {
         let slots: Vec<_> = targets.iter().flat_map(Target::slots).collect();
         self.purge(&slots, mode)
+    }
+
+    /// Carries out an order. When this returns, it is in force as a whole. Gives the number of its
+    /// last purge.
+    pub fn carry_out(&self, order: &Order) -> u64 {
+        let mut number = self.sequence();
+        if !order.slots().is_empty() {
+            number = self.purge(order.slots(), order.mode());
+        }
+        for ban in order.bans() {
+            number = self.ban(ban.clone(), order.mode());
+        }
+        number
     }
 
     /// Purges everything with one of the slots whose fetch began before this call. Gives the number

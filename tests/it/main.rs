@@ -6,6 +6,7 @@
 
 mod support;
 
+mod admin;
 mod cache;
 mod compression;
 mod concessions;
@@ -22,6 +23,8 @@ mod metrics;
 mod policy;
 mod proxying;
 mod purge;
+mod purge_cli;
+mod purge_modes;
 mod purge_race;
 mod reload;
 mod safety;

@@ -171,6 +171,8 @@ async fn labels_are_bounded_whatever_clients_send() {
 async fn a_live_and_ready_sidecar_says_so() {
     let origin = app().await;
     let sidecar = Sidecar::before(&origin).await;
+    // It is alive at once, and ready when it has found the app.
+    eventually("readiness", PATIENCE, async || sidecar.is_ready().await).await;
     for target in ["/livez", "/readyz", "/healthz", "/readyz?verbose"] {
         let answer = sidecar.metrics_port(target).await.unwrap();
         assert_eq!(answer.status, 200, "{target}");

@@ -1,5 +1,5 @@
 //! Purges that race with fetches: whatever is under way when a purge is answered, nobody reads the
-//! old version after it.
+//! old version after it; after a soft one, nobody does once the new one is stored.
 
 use crate::support::{Connection, Dice, Origin, Reply, Request, Sidecar, soak};
 use serde_json::{Value, json};
@@ -16,8 +16,11 @@ const READERS: usize = 6;
 struct Object {
     /// What the app would answer.
     written: AtomicUsize,
-    /// The newest version of which a purge was answered: older ones must not be read any more.
+    /// The newest version of which a purge was answered: older ones must not be read any more, or
+    /// only as stale.
     purged: AtomicUsize,
+    /// The newest such version that is stored: older ones must not be read in any way.
+    renewed: AtomicUsize,
 }
 
 type Objects = Arc<[Object; OBJECTS]>;
@@ -48,46 +51,83 @@ async fn app(objects: Objects) -> Origin {
     .await
 }
 
-/// The ways to purge one object, and one that purges all.
-fn target(object: usize, dice: &mut Dice) -> Value {
-    match dice.below(8) {
-        0 => json!({"all": true}),
-        1 | 2 => json!({"urls": [Sidecar::url_of(&path(object))]}),
-        3 => json!({"tags": ["all"]}),
-        _ => json!({"tags": [format!("object:{object}")]}),
+/// What kind of purge races.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Race {
+    /// Nothing older is read after it.
+    Strict,
+    /// What is older is read as stale, until what is newer is stored.
+    Soft,
+}
+
+impl Race {
+    /// The ways to purge one object, and some that purge all.
+    fn order(self, object: usize, dice: &mut Dice) -> Value {
+        let path = path(object);
+        let mut order = match dice.below(12) {
+            0 => json!({"all": true}),
+            1 | 2 => json!({"urls": [Sidecar::url_of(&path)]}),
+            3 => json!({"tags": ["all"]}),
+            4 | 5 => json!({"prefixes": [path]}),
+            6 => json!({"prefixes": [Sidecar::url_of("/object/"), "/nothing"]}),
+            7 => json!({"globs": [format!("/*/{object}"), "**.none"]}),
+            _ => json!({"tags": [format!("object:{object}")]}),
+        };
+        order["mode"] = match self {
+            Self::Soft => json!("soft"),
+            Self::Strict => json!(dice.pick(&["invalidate", "invalidate", "hard"])),
+        };
+        order
     }
 }
 
 /// Changes the object, purges it, reads it: over and over.
-async fn write(sidecar: Arc<Sidecar>, objects: Objects, object: usize, stop: Arc<AtomicBool>) {
+async fn write(
+    race: Race,
+    sidecar: Arc<Sidecar>,
+    objects: Objects,
+    object: usize,
+    stop: Arc<AtomicBool>,
+) {
     let mut connection = sidecar.connect().await;
     let mut dice = Dice::seeded(object as u64);
     while !stop.load(SeqCst) {
         let version = objects[object].written.fetch_add(1, SeqCst) + 1;
-        sidecar.purge(target(object, &mut dice)).await;
+        sidecar.purge(race.order(object, &mut dice)).await;
         objects[object].purged.store(version, SeqCst);
-        read(&mut connection, &objects, object).await;
+        read(race, &mut connection, &objects, object).await;
     }
 }
 
-/// Reads any object; the version is at least the one whose purge was answered before.
-async fn read(connection: &mut Connection, objects: &Objects, object: usize) -> bool {
-    let least = objects[object].purged.load(SeqCst);
+/// Reads any object, and holds the version against what was promised before. Gives whether it was
+/// fresh and stored.
+async fn read(race: Race, connection: &mut Connection, objects: &Objects, object: usize) -> bool {
+    let place = &objects[object];
+    let (purged, renewed) = (place.purged.load(SeqCst), place.renewed.load(SeqCst));
     let answer = connection.ask(&Request::get(&path(object))).await;
     let text = answer.text();
     let version: usize = text
         .parse()
         .unwrap_or_else(|_| panic!("{text:?}: {answer:?}"));
     assert!(answer.is_whole(), "{answer:?}");
+    let stale = answer.detail() == "STALE_AFTER_PURGE";
+    assert!(race == Race::Soft || !stale, "{answer:?}");
+    let least = if stale { renewed } else { purged };
     assert!(
         version >= least,
         "object {object}: version {version} after a purge of {least} was answered: {answer:?}"
     );
-    answer.is_hit()
+    let fresh = answer.is_hit() && !stale;
+    if fresh {
+        // What is stored was fetched after that purge, and only what was fetched later replaces it.
+        place.renewed.fetch_max(purged, SeqCst);
+    }
+    fresh
 }
 
 /// Reads until told to stop; gives how many reads and hits it saw.
 async fn keep_reading(
+    race: Race,
     address: SocketAddr,
     objects: Objects,
     reader: usize,
@@ -97,7 +137,8 @@ async fn keep_reading(
     let mut dice = Dice::seeded(1000 + reader as u64);
     let (mut reads, mut hits) = (0, 0);
     while !stop.load(SeqCst) {
-        hits += usize::from(read(&mut connection, &objects, dice.below(OBJECTS)).await);
+        let object = dice.below(OBJECTS);
+        hits += usize::from(read(race, &mut connection, &objects, object).await);
         reads += 1;
     }
     (reads, hits)
@@ -105,6 +146,15 @@ async fn keep_reading(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_reads_an_older_version_than_was_purged() {
+    run(Race::Strict).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_reads_an_older_version_than_was_softly_purged_once_it_is_renewed() {
+    run(Race::Soft).await;
+}
+
+async fn run(race: Race) {
     let objects: Objects = Arc::default();
     let origin = app(Arc::clone(&objects)).await;
     let sidecar = Arc::new(Sidecar::before(&origin).await);
@@ -112,13 +162,19 @@ async fn nobody_reads_an_older_version_than_was_purged() {
     let writers: Vec<_> = (0..OBJECTS)
         .map(|object| {
             let (sidecar, objects) = (Arc::clone(&sidecar), Arc::clone(&objects));
-            tokio::spawn(write(sidecar, objects, object, Arc::clone(&stop)))
+            tokio::spawn(write(race, sidecar, objects, object, Arc::clone(&stop)))
         })
         .collect();
     let readers: Vec<_> = (0..READERS)
         .map(|reader| {
             let (address, objects) = (sidecar.address(), Arc::clone(&objects));
-            tokio::spawn(keep_reading(address, objects, reader, Arc::clone(&stop)))
+            tokio::spawn(keep_reading(
+                race,
+                address,
+                objects,
+                reader,
+                Arc::clone(&stop),
+            ))
         })
         .collect();
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::{Object, is_dead};
 use crate::cache::entry::{Entry, Fetched};
 use crate::cache::freshness::Freshness;
+use crate::cache::tags::Purge;
 use crate::cache::testing::{entry, get, headers, key, now, secs};
 use crate::cache::vary;
 
@@ -240,28 +241,42 @@ fn dead_ones() {
     let stored = |fields: &'static [(&str, &str)]| entry(&key("/"), fields, "");
     let (plain, tagged) = (stored(&[]), stored(&[("etag", "\"a\"")]));
     let dated = stored(&[("last-modified", "Sun, 06 Nov 1994 08:00:00 GMT")]);
-    let cases = [
-        ("fresh", &plain, 59, false),
-        ("just expired", &plain, 60, false),
-        ("in its stale window", &plain, 70, false),
-        ("past it", &plain, 71, true),
-        ("past it, with a tag", &tagged, 71, false),
-        ("past it, with a date", &dated, 71, false),
-    ];
-    for (case, entry, after, expected) in cases {
-        assert_eq!(
-            is_dead(entry, now() + secs(after), secs(10)),
-            expected,
-            "{case}"
-        );
-    }
-    let none = Freshness {
-        lifetime: secs(0),
-        ..plain.freshness
+    let windows = |stale_while_revalidate, stale_if_error, stale_after_soft_purge| {
+        let mut entry = stored(&[]);
+        entry.freshness = Freshness {
+            stale_while_revalidate: secs(stale_while_revalidate),
+            stale_if_error: secs(stale_if_error),
+            stale_after_soft_purge: secs(stale_after_soft_purge),
+            ..entry.freshness
+        };
+        entry
     };
+    let (renewed, rescued, soft) = (windows(20, 0, 0), windows(0, 30, 0), windows(0, 0, 40));
+    use Purge::{Invalid, No, Soft};
+    let cases = [
+        ("fresh", &plain, No, 59, false),
+        ("just expired", &plain, No, 60, false),
+        ("clients may still accept it", &plain, No, 70, false),
+        ("no more", &plain, No, 71, true),
+        ("but there is a tag", &tagged, No, 71, false),
+        ("or a date", &dated, No, 71, false),
+        ("still given while renewed", &renewed, No, 80, false),
+        ("no more of that", &renewed, No, 81, true),
+        ("still to the rescue", &rescued, No, 90, false),
+        ("no more of that either", &rescued, No, 91, true),
+        ("softly purged, still given", &soft, Soft, 100, false),
+        ("softly purged, too long ago", &soft, Soft, 101, true),
+        ("that window needs a purge", &soft, No, 71, true),
+        ("purged and fresh", &plain, Invalid, 0, true),
+        ("purged, but there is a tag", &tagged, Invalid, 999, false),
+    ];
+    for (case, entry, purge, after, expected) in cases {
+        let now = now() + secs(after);
+        assert_eq!(is_dead(entry, purge, now, secs(10)), expected, "{case}");
+    }
     let mut never_fresh = stored(&[]);
-    never_fresh.freshness = none;
-    assert!(is_dead(&never_fresh, now() + secs(1), secs(0)));
+    never_fresh.freshness.lifetime = secs(0);
+    assert!(is_dead(&never_fresh, No, now() + secs(1), secs(0)));
 }
 
 const NAMES: [&str; 4] = ["a", "b", "accept-language", "cookie"];

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::Generations;
 use crate::cache::ban::Ban;
+use crate::cache::purge::Order;
 use crate::cache::tags::{Mode, Purge, Slot, Target, slots_for};
 use crate::cache::testing::{entry, key};
 
@@ -68,6 +69,30 @@ fn each_kind_of_purge() {
         generations.purge(&[target.slot()], Mode::Invalidate);
         assert_eq!(is_purged(&generations, &slots, since), expected, "{case}");
     }
+}
+
+#[test]
+fn an_order_is_carried_out_as_a_whole() {
+    let generations = Generations::new();
+    let stored = |path: &str| (key(path), entry(&key(path), &[], ""));
+    let order = Order::new(
+        vec![Target::Url(key("/a"))],
+        vec![Ban::prefix(None, "/b/"), Ban::glob(None, "/*.c")],
+        Mode::Soft,
+    );
+    let number = generations.carry_out(&order);
+    assert_eq!(number, generations.sequence());
+    for (path, expected) in [
+        ("/a", Purge::Soft),
+        ("/b/1", Purge::Soft),
+        ("/x.c", Purge::Soft),
+        ("/b", Purge::No),
+    ] {
+        let (key, entry) = stored(path);
+        assert_eq!(generations.judge(&key, &entry), expected, "{path}");
+    }
+    let nothing = Order::new(Vec::new(), Vec::new(), Mode::Hard);
+    assert_eq!(generations.carry_out(&nothing), number);
 }
 
 #[test]

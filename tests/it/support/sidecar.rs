@@ -5,7 +5,7 @@ use super::h2c::H2c;
 use super::origin::Origin;
 use super::request::Request;
 use super::scrape::Scrape;
-use super::wait::{PATIENCE, eventually};
+use super::wait::{PATIENCE, eventually, within};
 use super::{HOST, config};
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -20,6 +20,14 @@ use tempfile::TempDir;
 pub struct Exit {
     pub status: ExitStatus,
     pub at: Instant,
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 #[derive(Debug)]
@@ -171,6 +179,37 @@ impl Sidecar {
             "{told}"
         );
         told
+    }
+
+    /// Where the admin port is.
+    pub fn admin_url(&self) -> String {
+        let address = self.ports.admin.expect("the admin address was logged");
+        format!("http://{address}")
+    }
+
+    /// Runs a command of the same binary, in a folder where no configuration is found.
+    pub async fn cli(&self, args: &[&str]) -> Ran {
+        self.cli_with(args, &[]).await
+    }
+
+    /// As [`Sidecar::cli`], with variables in its environment.
+    pub async fn cli_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let mut command = binary();
+        command
+            .args(args)
+            .envs(variables.iter().copied())
+            .current_dir(folder.path())
+            .stdin(Stdio::null());
+        let run = tokio::task::spawn_blocking(move || command.output());
+        let output = within("the command to end", run).await;
+        let output = output.expect("no panic").expect("the binary runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ran {
+            code: output.status.code().expect("no signal ended it"),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 
     /// The URL under which a purge knows that path of the tests' host.
@@ -345,17 +384,21 @@ fn place(dir: &Path, text: &str, mounted: bool) -> PathBuf {
     file
 }
 
-fn spawn(dir: &Path, file: &Path) -> Child {
-    let output = |name: &str| File::create(dir.join(name)).expect("a new file");
+fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     // What is set for the tests, or by whoever runs them, is no configuration of this sidecar.
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
         command.env_remove(name);
     }
+    command.env_remove("RUST_LOG");
     command
+}
+
+fn spawn(dir: &Path, file: &Path) -> Child {
+    let output = |name: &str| File::create(dir.join(name)).expect("a new file");
+    binary()
         .args(["run", "-c"])
         .arg(file)
-        .env_remove("RUST_LOG")
         .stdin(Stdio::null())
         .stdout(output("stdout"))
         .stderr(output("stderr"))

@@ -6,6 +6,7 @@ use std::thread;
 use super::{MIB, of_size};
 use crate::cache::entry::Entry;
 use crate::cache::object::is_dead;
+use crate::cache::tags::Purge;
 use crate::cache::testing::{Lcg, entry, get, headers, key, now, secs};
 use crate::cache::vary;
 use crate::store::memory::{MemoryTier, OVERHEAD};
@@ -123,7 +124,9 @@ fn sweeps_piece_by_piece() {
     let mut removed = 0;
     let mut rounds = 0;
     loop {
-        let swept = tier.sweep(&mut walk, 7, |_, entry| is_dead(entry, now(), secs(10)));
+        let swept = tier.sweep(&mut walk, 7, |_, entry| {
+            is_dead(entry, Purge::No, now(), secs(10))
+        });
         assert!(swept.objects <= 7);
         removed += swept.removed;
         rounds += 1;
