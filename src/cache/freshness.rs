@@ -20,6 +20,8 @@ pub struct Freshness {
     pub lifetime: Duration,
     /// `corrected_initial_age` (RFC 9111 §4.2.3) at the moment when the head arrived.
     pub initial_age: Duration,
+    /// The terms of which that was made, for whoever asks how.
+    pub arrival: Arrival,
     /// The response itself said nothing: the lifetime is a rule's, and holds as long as the rule does.
     pub by_rule: bool,
     /// For how long after its lifetime it may serve while a fetch refreshes it (RFC 5861 §3).
@@ -35,6 +37,16 @@ pub struct Freshness {
     pub no_cache: bool,
     /// To whom it may be given.
     pub audience: Audience,
+}
+
+/// What cannot be read from the stored head any more: the terms of `corrected_initial_age` besides
+/// `Date` (RFC 9111 §4.2.3). Small, because every entry carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Arrival {
+    /// `age_value`, in seconds.
+    pub age_value: u32,
+    /// `response_delay`, in milliseconds.
+    pub delay_ms: u32,
 }
 
 /// To whom a stored response may be given, and which concessions let it in.
@@ -184,11 +196,26 @@ pub fn initial_age(
     now: SystemTime,
     delay: Duration,
 ) -> Result<Duration, Reason> {
+    let apparent = date(headers)?.map_or(Duration::ZERO, |date| apparent_age(date, now));
+    let corrected = Duration::from_secs(age_value(headers).into()).saturating_add(delay);
+    Ok(corrected.max(apparent))
+}
+
+/// `apparent_age` of a response with this `Date` that arrived at `now` (RFC 9111 §4.2.3).
+#[must_use]
+pub fn apparent_age(date: SystemTime, now: SystemTime) -> Duration {
     // Dates have whole seconds. Cutting `now` as well keeps a response that crossed the turn of a
     // second from counting as up to one second older than it is.
-    let apparent = date(headers)?.map_or(0, |date| seconds(now).saturating_sub(seconds(date)));
-    let corrected = Duration::from_secs(age_value(headers).into()).saturating_add(delay);
-    Ok(corrected.max(Duration::from_secs(apparent)))
+    Duration::from_secs(seconds(now).saturating_sub(seconds(date)))
+}
+
+/// The other terms of [`initial_age`].
+#[must_use]
+pub fn arrival(headers: &HeaderMap, delay: Duration) -> Arrival {
+    Arrival {
+        age_value: age_value(headers),
+        delay_ms: u32::try_from(delay.as_millis()).unwrap_or(u32::MAX),
+    }
 }
 
 /// `age_value`: the first member of `Age`, taken as absent when it is no number (RFC 9111 §5.1).
@@ -206,7 +233,7 @@ fn age_value(headers: &HeaderMap) -> u32 {
 
 /// The valid `Date`; a missing or unreadable one gives `None`, for which the time of arrival stands
 /// (RFC 9110 §6.6.1).
-fn date(headers: &HeaderMap) -> Result<Option<SystemTime>, Reason> {
+pub(super) fn date(headers: &HeaderMap) -> Result<Option<SystemTime>, Reason> {
     Ok(single(headers, &DATE)?.and_then(http_date))
 }
 

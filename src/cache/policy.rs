@@ -15,11 +15,11 @@ mod storable;
 mod ttl;
 
 pub use keyed::{key_parts, unkeyed};
-pub use lookup::{fills, forward, lookup};
+pub use lookup::{fills, fills_with, forward, lookup, lookup_with};
 pub use statuses::{
     DEFAULT_TTL_STATUSES, is_error, is_heuristically_cacheable, is_known, is_understood,
 };
-pub use storable::storable;
+pub use storable::{Judged, judge, storable};
 pub use ttl::fallback;
 
 pub(crate) use cookies::has_unkeyed_cookies;

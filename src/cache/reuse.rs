@@ -76,20 +76,39 @@ impl<'a> Terms<'a> {
 /// Judges a stored response for a request that [`lookup`](super::policy::lookup) let through.
 #[must_use]
 pub fn reuse(entry: &Entry, request: &Request<'_>, terms: &Terms<'_>, now: SystemTime) -> Reuse {
-    if let Some(reason) = not_for(entry, request, terms) {
-        return Reuse::Miss(reason);
+    match reuse_with(entry, request, terms, now, &mut Err) {
+        Ok(verdict) | Err(verdict) => verdict,
     }
+}
+
+/// As [`reuse`], with every reason against giving the response as it is, in the order in which they
+/// count: `deny` hears of each, as the verdict that it stands for, until it gives one back.
+///
+/// # Errors
+/// What `deny` gives back.
+pub fn reuse_with<E>(
+    entry: &Entry,
+    request: &Request<'_>,
+    terms: &Terms<'_>,
+    now: SystemTime,
+    deny: &mut impl FnMut(Reuse) -> Result<(), E>,
+) -> Result<Reuse, E> {
+    not_for(entry, request, terms, &mut |why| deny(Reuse::Miss(why)))?;
     let standing = Standing::of(entry, terms, now);
     let wish = CacheControl::from_headers(request.headers);
-    let asked = unconditional(entry, terms).or_else(|| insists(request, &wish, &standing));
-    if let Some(reason) = asked {
-        return Reuse::Validate(reason);
-    }
+    let validate = &mut |why| deny(Reuse::Validate(why));
+    unconditional(entry, terms, validate)?;
+    insists(request, &wish, &standing, validate)?;
     let Standing { age, ttl, .. } = standing;
-    if !ttl.is_zero() && terms.purge == Purge::No {
-        return Reuse::Serve { age, ttl };
+    let verdict = match terms.purge {
+        Purge::No if !ttl.is_zero() => Reuse::Serve { age, ttl },
+        Purge::Invalid if !ttl.is_zero() => Reuse::Validate(Reason::Purged),
+        _ => stale(entry, &wish, terms, &standing),
+    };
+    if let Reuse::Validate(_) = verdict {
+        deny(verdict)?;
     }
-    stale(entry, &wish, terms, &standing)
+    Ok(verdict)
 }
 
 /// A stale response that may be given because the app failed.
@@ -112,13 +131,14 @@ pub fn on_error(
     terms: &Terms<'_>,
     now: SystemTime,
 ) -> Option<Rescue> {
-    let barred = not_for(entry, request, terms).or_else(|| unconditional(entry, terms));
+    not_for(entry, request, terms, &mut Err).ok()?;
+    unconditional(entry, terms, &mut Err).ok()?;
     let wish = CacheControl::from_headers(request.headers);
     // RFC 9111 §5.2.1.4: not without the app's word.
-    if barred.is_some() || wants_validation(request, &wish) {
+    if wants_validation(request, &wish) {
         return None;
     }
-    let Standing { age, ttl, over } = Standing::of(entry, terms, now);
+    let Standing { age, ttl, over, .. } = Standing::of(entry, terms, now);
     if !ttl.is_zero() {
         return Some(Rescue {
             age,
@@ -139,17 +159,23 @@ pub fn on_error(
 }
 
 /// Age and freshness at one moment.
-struct Standing {
-    age: Duration,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// `current_age` (RFC 9111 §4.2.3).
+    pub age: Duration,
+    /// The lifetime that counts, after rules that were changed since.
+    pub lifetime: Duration,
     /// Freshness left; zero: stale.
-    ttl: Duration,
+    pub ttl: Duration,
     /// For how long it has been stale. `None`: nobody can say, because the clock went back behind its
     /// arrival, or because the rule that gave it a lifetime is gone; it must not be given stale.
-    over: Option<Duration>,
+    pub over: Option<Duration>,
 }
 
 impl Standing {
-    fn of(entry: &Entry, terms: &Terms<'_>, now: SystemTime) -> Self {
+    /// That of an entry.
+    #[must_use]
+    pub fn of(entry: &Entry, terms: &Terms<'_>, now: SystemTime) -> Self {
         let freshness = &entry.freshness;
         let (lifetime, withdrawn) = match freshness.by_rule {
             true => (
@@ -162,6 +188,7 @@ impl Standing {
         let age = freshness.age(resident.unwrap_or_default());
         Self {
             age,
+            lifetime,
             ttl: match resident {
                 Some(_) => lifetime.saturating_sub(age),
                 None => Duration::ZERO,
@@ -174,37 +201,49 @@ impl Standing {
 }
 
 /// Why the response is not for this request, fresh or not.
-fn not_for(entry: &Entry, request: &Request<'_>, terms: &Terms<'_>) -> Option<Reason> {
+fn not_for<E>(
+    entry: &Entry,
+    request: &Request<'_>,
+    terms: &Terms<'_>,
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<(), E> {
     // Some apps page by ranges in units of their own, and answer 200 with `Content-Range`.
     if entry.headers.contains_key(CONTENT_RANGE) && request.headers.contains_key(RANGE) {
-        return Some(Reason::RequestRange);
+        deny(Reason::RequestRange)?;
     }
     let audience = &entry.freshness.audience;
     // What was stored for a visitor without cookies may not be what one with a session would see.
     if !audience.everybody && has_unkeyed_cookies(request.headers, terms.request_cookies) {
-        return Some(Reason::RequestCookie);
+        deny(Reason::RequestCookie)?;
     }
     if audience.despite_cookies && *terms.request_cookies != RequestCookies::Ignore {
-        return Some(Reason::RequestCookie);
+        deny(Reason::RequestCookie)?;
     }
     if audience.despite_set_cookie && terms.set_cookie == SetCookie::Bypass {
-        return Some(Reason::SetCookie);
+        deny(Reason::SetCookie)?;
     }
     // The same as for cookies. RFC 9111 §3.5 asks for it only where the stored response answered a
     // request with credentials.
     if !audience.authorized && request.headers.contains_key(AUTHORIZATION) {
-        return Some(Reason::Authorization);
+        deny(Reason::Authorization)?;
     }
-    None
+    Ok(())
 }
 
 /// Why the app must be asked, whatever the request says.
-fn unconditional(entry: &Entry, terms: &Terms<'_>) -> Option<Reason> {
+fn unconditional<E>(
+    entry: &Entry,
+    terms: &Terms<'_>,
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<(), E> {
     if terms.purge == Purge::Invalid {
-        return Some(Reason::Purged);
+        deny(Reason::Purged)?;
     }
     // RFC 9111 §5.2.2.4.
-    entry.freshness.no_cache.then_some(Reason::NoCache)
+    if entry.freshness.no_cache {
+        deny(Reason::NoCache)?;
+    }
+    Ok(())
 }
 
 /// RFC 9111 §5.2.1.4 and §5.4.
@@ -213,24 +252,29 @@ fn wants_validation(request: &Request<'_>, wish: &CacheControl) -> bool {
 }
 
 /// Why the client wants the app asked.
-fn insists(request: &Request<'_>, wish: &CacheControl, standing: &Standing) -> Option<Reason> {
+fn insists<E>(
+    request: &Request<'_>,
+    wish: &CacheControl,
+    standing: &Standing,
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<(), E> {
     if wants_validation(request, wish) {
-        return Some(Reason::RequestNoCache);
+        deny(Reason::RequestNoCache)?;
     }
     // §5.2.1.1. Zero is what browsers send to have the app asked, so that even an entry of this
     // very moment is too old. An unreadable wish is taken for the strictest.
     match (wish.max_age, wish.max_age.duration()) {
         (Delta::Absent, _) => {}
         (_, Some(max)) if standing.age <= max && !max.is_zero() => {}
-        _ => return Some(Reason::RequestMaxAge),
+        _ => deny(Reason::RequestMaxAge)?,
     }
     // §5.2.1.3.
     match (wish.min_fresh, wish.min_fresh.duration()) {
         (Delta::Absent, _) => {}
         (_, Some(least)) if standing.ttl >= least => {}
-        _ => return Some(Reason::RequestMinFresh),
+        _ => deny(Reason::RequestMinFresh)?,
     }
-    None
+    Ok(())
 }
 
 /// Whether a response that is stale, by time or by a soft purge, may be given (RFC 9111 §4.2.4).

@@ -169,7 +169,20 @@ fn list(value: &[u8]) -> Vec<u8> {
 /// [`Reason::Vary`] when there are more than [`FIELDS_MAX`], one is no field name, or one is written
 /// by this proxy.
 pub fn judge(response: &HeaderMap, settings: &Settings) -> Result<(), Reason> {
-    fields(response, settings).map(|_| ())
+    judge_with(response, settings, &mut Err)
+}
+
+/// As [`judge`], with every reason in the order in which they count: `deny` hears of each until it
+/// gives one back.
+///
+/// # Errors
+/// What `deny` gives back.
+pub fn judge_with<E>(
+    response: &HeaderMap,
+    settings: &Settings,
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<(), E> {
+    Fields::of(response, settings).reasons().try_for_each(deny)
 }
 
 /// The request fields that the answer depends on, as this request has them.
@@ -187,7 +200,9 @@ pub fn select(
     siblings: &[HeaderName],
     settings: &Settings,
 ) -> Result<Box<[Selected]>, Reason> {
-    let mut names = fields(response, settings)?;
+    let fields = Fields::of(response, settings);
+    fields.reasons().try_for_each(Err)?;
+    let mut names = fields.names;
     if names.is_empty() && !response.contains_key(VARY) {
         names = siblings.to_vec();
     }
@@ -213,29 +228,47 @@ pub fn matches(selecting: &[Selected], request: &HeaderMap) -> bool {
     selecting.iter().all(|field| field.matches(request))
 }
 
-/// The fields that `Vary` names, sorted, each once; without those of which any value will do.
-fn fields(response: &HeaderMap, settings: &Settings) -> Result<Vec<HeaderName>, Reason> {
-    let written =
-        |name: &HeaderName| WRITTEN_HERE.contains(name) || settings.written.contains(name);
-    let mut names = Vec::new();
-    let mut denied = None;
-    for member in response.get_all(VARY).iter().flat_map(members) {
-        if member == b"*" {
-            return Err(Reason::VaryStar);
+/// What `Vary` names.
+#[derive(Default)]
+struct Fields {
+    /// The fields that may be compared, sorted, each once; without those of which any value will do.
+    names: Vec<HeaderName>,
+    star: bool,
+    /// One is in the deny list.
+    denied: bool,
+    /// One is no field name, or is written by this proxy.
+    unusable: bool,
+}
+
+impl Fields {
+    fn of(response: &HeaderMap, settings: &Settings) -> Self {
+        let written =
+            |name: &HeaderName| WRITTEN_HERE.contains(name) || settings.written.contains(name);
+        let mut fields = Self::default();
+        for member in response.get_all(VARY).iter().flat_map(members) {
+            match HeaderName::from_bytes(member) {
+                _ if member == b"*" => fields.star = true,
+                Ok(name) if name == ACCEPT_ENCODING && settings.codings => {}
+                Ok(name) if settings.deny.contains(&name) => fields.denied = true,
+                Ok(name) if !written(&name) => fields.names.push(name),
+                _ => fields.unusable = true,
+            }
         }
-        match HeaderName::from_bytes(member) {
-            Ok(name) if name == ACCEPT_ENCODING && settings.codings => {}
-            Ok(name) if settings.deny.contains(&name) => denied = Some(Reason::VaryDenied),
-            Ok(name) if !written(&name) => names.push(name),
-            _ => denied = denied.or(Some(Reason::Vary)),
-        }
+        let names = &mut fields.names;
+        names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        names.dedup();
+        fields
     }
-    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-    names.dedup();
-    match denied {
-        Some(reason) => Err(reason),
-        None if names.len() > FIELDS_MAX => Err(Reason::Vary),
-        None => Ok(names),
+
+    /// Why an answer that names them is not stored.
+    fn reasons(&self) -> impl Iterator<Item = Reason> {
+        let unusable = self.unusable || self.names.len() > FIELDS_MAX;
+        let denied = [
+            (self.star, Reason::VaryStar),
+            (self.denied, Reason::VaryDenied),
+            (unusable, Reason::Vary),
+        ];
+        denied.into_iter().filter_map(|(so, why)| so.then_some(why))
     }
 }
 

@@ -13,30 +13,44 @@ use crate::reason::Reason;
 /// # Errors
 /// Why the request goes past the cache.
 pub fn lookup(request: &Request<'_>, settings: &Settings, rule: &Rule) -> Result<(), Reason> {
+    lookup_with(request, settings, rule, &mut Err)
+}
+
+/// As [`lookup`], with every reason in the order in which they count: `deny` hears of each until it
+/// gives one back.
+///
+/// # Errors
+/// What `deny` gives back.
+pub fn lookup_with<E>(
+    request: &Request<'_>,
+    settings: &Settings,
+    rule: &Rule,
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<(), E> {
     if !settings.enabled {
-        return Err(Reason::CacheOff);
+        deny(Reason::CacheOff)?;
     }
     if !rule.enabled {
-        return Err(Reason::RouteCacheOff);
+        deny(Reason::RouteCacheOff)?;
     }
     // RFC 9111 §2: the key holds no method; HEAD may be answered from a GET (RFC 9110 §9.3.2).
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Err(Reason::Method);
+        deny(Reason::Method)?;
     }
     if request.has_body {
-        return Err(Reason::RequestBody);
+        deny(Reason::RequestBody)?;
     }
     for (name, value) in request.headers {
         if let Some(reason) = barrier(name, value, &settings.safety) {
-            return Err(reason);
+            deny(reason)?;
         }
     }
     let cache_control = CacheControl::from_headers(request.headers);
     if cache_control.malformed {
-        return Err(Reason::RequestMalformed);
+        deny(Reason::RequestMalformed)?;
     }
     if cache_control.no_store {
-        return Err(Reason::RequestNoStore); // RFC 9111 §5.2.1.5
+        deny(Reason::RequestNoStore)?; // RFC 9111 §5.2.1.5
     }
     Ok(())
 }
@@ -47,12 +61,23 @@ pub fn lookup(request: &Request<'_>, settings: &Settings, rule: &Rule) -> Result
 /// Why not: the answer may be a refusal ([`Reason::RequestConditional`]) or a part
 /// ([`Reason::RequestRange`]). `If-Range` alone means nothing (RFC 9110 §13.1.5).
 pub fn fills(request: &Request<'_>) -> Result<(), Reason> {
+    fills_with(request, &mut Err)
+}
+
+/// As [`fills`], with every reason, as [`lookup_with`] tells them.
+///
+/// # Errors
+/// What `deny` gives back.
+pub fn fills_with<E>(
+    request: &Request<'_>,
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<(), E> {
     let has = |name: HeaderName| request.headers.contains_key(name);
     if has(IF_MATCH) || has(IF_UNMODIFIED_SINCE) {
-        return Err(Reason::RequestConditional);
+        deny(Reason::RequestConditional)?;
     }
     match has(RANGE) {
-        true => Err(Reason::RequestRange),
+        true => deny(Reason::RequestRange),
         false => Ok(()),
     }
 }
@@ -69,7 +94,7 @@ pub fn forward(request: &Request<'_>) -> Result<(), Reason> {
 }
 
 /// Why a single request field keeps the request from the cache.
-fn barrier(name: &HeaderName, value: &HeaderValue, safety: &Safety) -> Option<Reason> {
+pub(crate) fn barrier(name: &HeaderName, value: &HeaderValue, safety: &Safety) -> Option<Reason> {
     match name.as_str() {
         // RFC 9111 §3.5 says which answers may be shared; `storable` and `reuse` hold it.
         "authorization" => {

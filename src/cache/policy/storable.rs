@@ -35,23 +35,54 @@ pub fn storable(
 ) -> Result<Freshness, Reason> {
     lookup(request, settings, rule)?;
     fills(request)?;
-    let directives = CacheControl::governing(response.headers, &settings.control_headers);
-    whole(request, response, settings)?;
-    permitted(response, &directives)?;
-    let audience = audience(request, response, &directives, settings, rule)?;
-    vary::judge(response.headers, &settings.vary)?;
+    let judged = judge(request, response, settings, rule, now, delay, &mut Err)?;
+    Ok(judged.freshness)
+}
+
+/// What was found out about an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    /// How it may be used, should it be stored.
+    pub freshness: Freshness,
+    /// The lifetime before `max_ttl` cut it; `None`: it has none.
+    pub lifetime: Option<Lifetime>,
+}
+
+/// What the answer's own head has to say in [`storable`], with every reason against storing it in
+/// the order in which they count: `deny` hears of each until it gives one back.
+///
+/// # Errors
+/// What `deny` gives back.
+pub fn judge<E>(
+    request: &Request<'_>,
+    response: &Response<'_>,
+    settings: &Settings,
+    rule: &Rule,
+    now: SystemTime,
+    delay: Duration,
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<Judged, E> {
+    let headers = response.headers;
+    let directives = CacheControl::governing(headers, &settings.control_headers);
+    whole(request, response, settings, deny)?;
+    permitted(response, &directives, deny)?;
+    let audience = audience(request, response, &directives, settings, rule, deny)?;
+    vary::judge_with(headers, &settings.vary, deny)?;
 
     // §5.4 gives `Pragma` no meaning in responses, yet whoever sends it means just this.
-    let pragma = directives.target.is_none() && pragma_no_cache(response.headers);
+    let pragma = directives.target.is_none() && pragma_no_cache(headers);
     let no_cache = directives.no_cache.is_some() || pragma;
-    let explicit = freshness::lifetime(&directives, response.headers, now)?;
+    let explicit = freshness::lifetime(&directives, headers, now);
     let lifetime = match explicit {
-        None if !no_cache => by_rule(response, &directives, settings, rule, now)?,
-        explicit => explicit,
+        Ok(None) if !no_cache => by_rule(response, &directives, settings, rule, now, deny)?,
+        Ok(explicit) => explicit,
+        Err(reason) => deny(reason).map(|()| None)?,
     };
+    let initial_age = freshness::initial_age(headers, now, delay);
     let fresh = Freshness {
         lifetime: lifetime.map_or(Duration::ZERO, |lifetime| lifetime.length),
-        initial_age: freshness::initial_age(response.headers, now, delay)?,
+        initial_age: initial_age.or_else(|reason| deny(reason).map(|()| Duration::ZERO))?,
+        arrival: freshness::arrival(headers, delay),
         by_rule: lifetime.is_some_and(|lifetime| lifetime.source.is_rule()),
         must_revalidate: directives.forbids_stale(),
         no_cache,
@@ -62,16 +93,23 @@ pub fn storable(
     if lifetime.is_some() {
         fresh = with_stale_windows(fresh, response.status, &directives, settings);
     }
-    useful(&fresh, lifetime, &directives, response.headers)?;
-    Ok(fresh)
+    // Of what is invalid nobody can say whether it would be of use.
+    if explicit.is_ok() && initial_age.is_ok() {
+        useful(&fresh, lifetime, &directives, headers, deny)?;
+    }
+    Ok(Judged {
+        freshness: fresh,
+        lifetime,
+    })
 }
 
 /// The response is a whole representation in the form that the key stands for.
-fn whole(
+fn whole<E>(
     request: &Request<'_>,
     response: &Response<'_>,
     settings: &Settings,
-) -> Result<(), Reason> {
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<(), E> {
     let Response {
         status,
         headers,
@@ -79,22 +117,23 @@ fn whole(
         any_coding,
     } = *response;
     if request.method != Method::GET {
-        return Err(Reason::HeadRequest);
+        deny(Reason::HeadRequest)?;
     }
     // RFC 9111 §3.3: ranges are not put together in this cache. Elsewhere than in a 206 or a 416,
     // `Content-Range` means nothing (RFC 9110 §14.4).
-    if matches!(
+    let part = matches!(
         status,
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
-    ) {
-        return Err(Reason::PartialContent);
+    );
+    if part {
+        deny(Reason::PartialContent)?;
     }
-    if !is_understood(status) {
-        return Err(Reason::Status);
+    if !is_understood(status) && !part {
+        deny(Reason::Status)?;
     }
     // RFC 9112 §6.3: the end of a 204 is that of its head.
     if !framed && status != StatusCode::NO_CONTENT {
-        return Err(Reason::Unframed);
+        deny(Reason::Unframed)?;
     }
     // RFC 9110 §8.4: a coding that was chosen for one client is not for all. A transfer coding that
     // is not undone here (RFC 9112 §6.1) is for none.
@@ -105,62 +144,67 @@ fn whole(
     if !(any_coding || plain(CONTENT_ENCODING, b"identity"))
         || !plain(TRANSFER_ENCODING, b"chunked")
     {
-        return Err(Reason::ContentEncoding);
+        deny(Reason::ContentEncoding)?;
     }
     let length = headers
         .get(CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok()?.trim().parse().ok());
     if length.is_some_and(|length: u64| length > settings.object_bytes_max) {
-        return Err(Reason::TooLarge);
+        deny(Reason::TooLarge)?;
     }
     Ok(())
 }
 
 /// The response does not say that it must not be stored by a shared cache.
-fn permitted(response: &Response<'_>, directives: &CacheControl) -> Result<(), Reason> {
+fn permitted<E>(
+    response: &Response<'_>,
+    directives: &CacheControl,
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<(), E> {
     if directives.malformed {
-        return Err(Reason::MalformedCacheControl);
+        deny(Reason::MalformedCacheControl)?;
     }
     // RFC 9111 §5.2.2.3: whoever does not know the status must not store it, whatever else is said;
     // whoever does ignores the `no-store` beside it.
     if directives.must_understand && !is_known(response.status) {
-        return Err(Reason::Status);
+        deny(Reason::Status)?;
     }
     if directives.no_store && !directives.must_understand {
-        return Err(Reason::NoStore);
+        deny(Reason::NoStore)?;
     }
     // §5.2.2.7. With field names only those are private; a response with some of its fields taken
     // out is nothing that its origin ever sent, so it is not stored either.
     if directives.private.is_some() {
-        return Err(Reason::Private);
+        deny(Reason::Private)?;
     }
     Ok(())
 }
 
 /// To whom the response may be given besides a request like this one without credentials and cookies.
-fn audience(
+fn audience<E>(
     request: &Request<'_>,
     response: &Response<'_>,
     directives: &CacheControl,
     settings: &Settings,
     rule: &Rule,
-) -> Result<Audience, Reason> {
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<Audience, E> {
     let headers = response.headers;
     let everybody = directives.is_for_everybody();
     // RFC 9111 §7.3 leaves this to the cache. Handing a session to a stranger is the worst answer.
     // Nobody acts on `Set-Cookie2` any more (RFC 6265 §9.4).
     let sets_cookie = headers.contains_key(SET_COOKIE);
     if sets_cookie && settings.safety.set_cookie == SetCookie::Bypass {
-        return Err(Reason::SetCookie);
+        deny(Reason::SetCookie)?;
     }
     let cookies = settings.request_cookies(rule);
     if has_unkeyed_cookies(request.headers, cookies) && !everybody {
-        return Err(Reason::RequestCookie);
+        deny(Reason::RequestCookie)?;
     }
     // §3.5.
     let authorized = directives.is_for_authorized();
     if request.headers.contains_key(AUTHORIZATION) && !authorized {
-        return Err(Reason::Authorization);
+        deny(Reason::Authorization)?;
     }
     let ignored = *cookies == RequestCookies::Ignore && request.headers.contains_key(COOKIE);
     Ok(Audience {
@@ -172,35 +216,30 @@ fn audience(
 }
 
 /// The lifetime by rule for a response that gives itself none.
-fn by_rule(
+fn by_rule<E>(
     response: &Response<'_>,
     directives: &CacheControl,
     settings: &Settings,
     rule: &Rule,
     now: SystemTime,
-) -> Result<Option<Lifetime>, Reason> {
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<Option<Lifetime>, E> {
     // A rule never overrides `no-store`, not even one that `must-understand` suspends.
     if directives.no_store {
-        return Err(Reason::NoStore);
+        deny(Reason::NoStore)?;
     }
     // Nor what `Cache-Control` forbids beside a targeted field that says nothing of a lifetime:
     // `Surrogate-Control: content="ESI/1.0"` is no word about caching.
     if directives.target.is_some() {
         let general = CacheControl::from_headers(response.headers);
-        permitted(response, &general)?;
+        permitted(response, &general, deny)?;
         if general.no_cache.is_some() {
-            return Err(Reason::NoCache);
+            deny(Reason::NoCache)?;
         }
     }
     let (status, headers) = (response.status, response.headers);
-    Ok(fallback(
-        settings,
-        rule,
-        status,
-        headers,
-        directives.public,
-        now,
-    ))
+    let public = directives.public;
+    Ok(fallback(settings, rule, status, headers, public, now))
 }
 
 /// How long it may serve while stale: what it says itself, else what the configuration says, and
@@ -236,12 +275,13 @@ fn with_stale_windows(
 }
 
 /// It can be used: as it is, or after asking the app whether it still holds.
-fn useful(
+fn useful<E>(
     fresh: &Freshness,
     lifetime: Option<Lifetime>,
     directives: &CacheControl,
     headers: &HeaderMap,
-) -> Result<(), Reason> {
+    deny: &mut impl FnMut(Reason) -> Result<(), E>,
+) -> Result<(), E> {
     let left = !fresh.remaining(Duration::ZERO).is_zero();
     let serves_stale = !fresh.stale_while_revalidate.is_zero() || !fresh.stale_if_error.is_zero();
     if !fresh.no_cache && (left || serves_stale) {
@@ -253,9 +293,9 @@ fn useful(
         || directives.public;
     match lifetime {
         _ if said && has_validator(headers) => Ok(()),
-        _ if fresh.no_cache => Err(Reason::NoCache),
-        None => Err(Reason::NoFreshness),
-        Some(_) => Err(Reason::AlreadyStale), // RFC 9111 §4.2
+        _ if fresh.no_cache => deny(Reason::NoCache),
+        None => deny(Reason::NoFreshness),
+        Some(_) => deny(Reason::AlreadyStale), // RFC 9111 §4.2
     }
 }
 

@@ -14,6 +14,7 @@ mod bounds;
 mod keyed;
 mod lookup;
 mod properties;
+mod reasons;
 mod statuses;
 mod targeted;
 mod uses;

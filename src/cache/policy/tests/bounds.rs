@@ -3,6 +3,7 @@
 use http::Method;
 
 use super::*;
+use crate::cache::freshness::Arrival;
 use crate::cache::policy::Request;
 use crate::cache::testing::{rule, secs, settings};
 
@@ -159,6 +160,10 @@ fn bounds_and_framing() {
     let capped = Freshness {
         lifetime: secs(86_400 + 107),
         initial_age: secs(107),
+        arrival: Arrival {
+            age_value: 100,
+            delay_ms: 7_000,
+        },
         ..Freshness::default()
     };
     assert_eq!(judge(&get(&none), &response, secs(7)), Ok(capped));

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::cache::reuse::reuse_with;
 
 fn seconds() -> impl Strategy<Value = u64> {
     prop_oneof![Just(0), 0..200u64, Just(1 << 31), Just(u64::MAX)]
@@ -26,6 +27,7 @@ fn any_freshness() -> impl Strategy<Value = Freshness> {
             by_rule: flags.0,
             must_revalidate: flags.1,
             no_cache: flags.2,
+            arrival: Default::default(),
             audience: Audience {
                 everybody: audience.0,
                 authorized: audience.1,
@@ -108,6 +110,30 @@ proptest! {
             let ignored = *terms.request_cookies == RequestCookies::Ignore;
             prop_assert!(audience.everybody || ignored || !headers.contains_key("cookie"));
         }
+    }
+
+    #[test]
+    fn the_first_of_all_reasons_is_the_decision(
+        freshness in any_freshness(),
+        wish in any_wish(),
+        terms in any_terms(),
+        age in 0..400u64,
+    ) {
+        let mut stored = plain();
+        stored.freshness = freshness;
+        let headers = headers(&wish);
+        let (request, now) = (get(&headers), now() + secs(age));
+        let decided = reuse(&stored, &request, &terms, now);
+        let mut told = Vec::new();
+        let last = reuse_with(&stored, &request, &terms, now, &mut |denial| {
+            told.push(denial);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let Ok(last) = last;
+        prop_assert_eq!(told.first().copied().unwrap_or(last), decided);
+        let denies = |verdict: &Reuse| matches!(verdict, Reuse::Validate(_) | Reuse::Miss(_));
+        prop_assert!(told.iter().all(denies));
+        prop_assert_eq!(told.is_empty(), !denies(&decided));
     }
 
     #[test]
