@@ -12,6 +12,7 @@ use super::ctx::{Admitted, Ctx};
 use super::{Shared, lookup, upstream, websocket};
 use crate::cache::policy;
 use crate::cache::status::Outcome;
+use crate::config::Snapshot;
 use crate::headers::request_id;
 use crate::reason::Reason;
 
@@ -21,7 +22,13 @@ pub(super) async fn admit(
     session: &mut Session,
     ctx: &mut Ctx,
 ) -> Result<bool> {
-    ctx.admitted = Some(describe(shared, session, ctx));
+    let described = describe(
+        shared,
+        &ctx.snapshot,
+        session.req_header(),
+        peer_ip(session),
+    );
+    ctx.admitted = Some(described);
     if websocket::is_handshake(session.req_header()) {
         ctx.outcome = Outcome::Bypass(Reason::Upgrade);
         websocket::relay(shared, session, ctx).await?;
@@ -32,10 +39,12 @@ pub(super) async fn admit(
 }
 
 /// Finds out everything about the request that later phases need.
-fn describe(shared: &Shared, session: &Session, ctx: &Ctx) -> Admitted {
-    let snapshot = &ctx.snapshot;
-    let request = session.req_header();
-    let peer = peer_ip(session);
+pub(super) fn describe(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    request: &RequestHeader,
+    peer: IpAddr,
+) -> Admitted {
     let host = host(request);
     let trusted = snapshot.client_ip.is_trusted(peer);
     let (route, captures) = snapshot.route(&request.method, host, request.uri.path());

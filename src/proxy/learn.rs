@@ -9,9 +9,9 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::Shared;
-use super::admit::{host, policy_request};
+use super::admit::host;
 use super::ctx::Ctx;
-use super::lookup::key;
+use super::incoming::Incoming;
 use crate::cache::entry::Entry;
 use crate::cache::invalidate::{TargetUri, is_safe, targets};
 use crate::cache::key::Key;
@@ -52,8 +52,11 @@ fn from_unsafe(shared: &Shared, session: &Session, answer: &ResponseHeader, ctx:
 
 /// Freshens the answers to GET that are the same, and ends those that are not.
 fn from_head(shared: &Shared, session: &Session, answer: &ResponseHeader, ctx: &Ctx) {
-    let key = key(shared, session, ctx);
-    let (Some(admitted), Some(object)) = (&ctx.admitted, shared.memory.get(&key)) else {
+    let Some(incoming) = Incoming::of(session, ctx) else {
+        return;
+    };
+    let (key, admitted) = (incoming.key(shared), incoming.admitted);
+    let Some(object) = shared.memory.get(&key) else {
         return;
     };
     let update = Update {
@@ -64,7 +67,7 @@ fn from_head(shared: &Shared, session: &Session, answer: &ResponseHeader, ctx: &
     };
     let request = policy::Request {
         method: &Method::GET,
-        ..policy_request(session, ctx)
+        ..incoming.policy()
     };
     let (settings, siblings) = (&ctx.snapshot.cache, object.nominated());
     for entry in object.matching(&request) {

@@ -7,9 +7,10 @@ use http::{HeaderName, Method};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
-use super::admit::{peer_ip, policy_request};
+use super::admit::policy_request;
 use super::ctx::Ctx;
 use super::fetch::{self, Fetched, Wanted};
+use super::incoming::Incoming;
 use super::{Shared, respond};
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
@@ -17,7 +18,6 @@ use crate::cache::object::Object;
 use crate::cache::policy;
 use crate::cache::reuse::{Reuse, Terms, reuse};
 use crate::cache::status::Outcome;
-use crate::config::Mode;
 use crate::reason::Reason;
 
 /// How often the cache is looked into for one request: what a fetch has just stored, or what is learnt
@@ -30,8 +30,8 @@ pub(super) async fn look_up(
     session: &mut Session,
     ctx: &mut Ctx,
 ) -> Result<bool> {
-    let key = match bypass(session, ctx) {
-        Ok(()) => key(shared, session, ctx),
+    let key = match key(shared, session, ctx) {
+        Ok(key) => key,
         Err(reason) => {
             ctx.outcome = Outcome::Bypass(reason);
             return Ok(false);
@@ -221,54 +221,13 @@ pub(super) fn terms<'a>(
     Some(Terms::of(&ctx.snapshot.cache, rule, entry, purge))
 }
 
-/// Why this request goes past the cache, if it does.
-fn bypass(session: &mut Session, ctx: &Ctx) -> Result<(), Reason> {
-    let snapshot = &ctx.snapshot;
-    let Some(admitted) = &ctx.admitted else {
-        return Err(Reason::Internal);
-    };
-    if snapshot.mode == Mode::Off {
-        return Err(Reason::CacheOff);
-    }
-    // Paths that differ in bytes that are not UTF-8 look alike in `uri`, hence in the key.
-    if !session.req_header().raw_path_is_utf8() {
-        return Err(Reason::RequestTarget);
-    }
-    if admitted.ambiguous && snapshot.cache.enabled {
-        return Err(Reason::RouteAmbiguous);
-    }
-    let has_body = !session.is_body_empty();
-    let request = policy::Request {
-        has_body,
-        ..policy_request(session, ctx)
-    };
-    policy::lookup(&request, &snapshot.cache, &admitted.rule)?;
-    // What a trusted proxy says besides the URL is nothing to be dropped: the app builds its links
-    // with it.
-    let trusted = snapshot.client_ip.is_trusted(peer_ip(session));
-    if trusted && !policy::unkeyed(&request, &snapshot.cache).is_empty() {
-        return Err(Reason::UnkeyedHeader);
-    }
-    Ok(())
-}
-
 /// The key under which the answer to the request is looked up.
-pub(super) fn key(shared: &Shared, session: &Session, ctx: &Ctx) -> Key {
-    let exact = exact_key(session, ctx);
-    match ctx.snapshot.cache.no_vary_search {
-        true => shared.variances.key(exact),
-        false => exact,
-    }
-}
-
-/// The key of the request's own URL, and of what else of it joins the key.
-pub(super) fn exact_key(session: &Session, ctx: &Ctx) -> Key {
-    let (request, settings) = (policy_request(session, ctx), &ctx.snapshot.cache);
-    let uri = &session.req_header().uri;
-    let (scheme, host) = (request.scheme, request.host);
-    let url = Key::new(scheme, host, uri.path(), uri.query(), &settings.query);
-    match &ctx.admitted {
-        Some(admitted) => url.with(&policy::key_parts(&request, settings, &admitted.rule)),
-        None => url,
-    }
+///
+/// # Errors
+/// Why the request goes past the cache.
+fn key(shared: &Shared, session: &mut Session, ctx: &Ctx) -> Result<Key, Reason> {
+    let has_body = !session.is_body_empty();
+    let incoming = Incoming::of(session, ctx).ok_or(Reason::Internal)?;
+    incoming.bypass(has_body, &mut Err)?;
+    Ok(incoming.key(shared))
 }

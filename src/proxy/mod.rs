@@ -29,6 +29,7 @@ mod error;
 mod fetch;
 mod finish;
 mod housekeeping;
+mod incoming;
 mod learn;
 mod lifecycle;
 mod lookup;

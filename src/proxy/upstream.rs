@@ -8,13 +8,14 @@ use http::{HeaderName, HeaderValue, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::upstreams::peer::{H1UpgradePolicy, HttpPeer};
-use pingora::{Error, ErrorType, OrErr, Result};
+use pingora::{Error, ErrorType, OkOrErr, OrErr, Result};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::admit::{host, peer_ip, policy_request};
+use super::admit::host;
 use super::ctx::Ctx;
+use super::incoming::Incoming;
 use crate::cache::policy;
 use crate::config::Upstream;
 use crate::headers::hop_by_hop;
@@ -62,9 +63,8 @@ pub(super) async fn peer(shared: &Shared, ctx: &mut Ctx) -> Result<Box<HttpPeer>
 }
 
 /// What a fetch tries in turn, at most [`ATTEMPTS_MAX`]; at least one.
-pub(super) async fn peers(shared: &Shared, ctx: &mut Ctx) -> Result<Vec<HttpPeer>> {
-    let addresses = addresses(shared, ctx).await?;
-    let upstream = &ctx.snapshot.upstream;
+pub(super) async fn peers(shared: &Shared, upstream: &Upstream) -> Result<Vec<HttpPeer>> {
+    let addresses = resolve(shared, upstream).await?;
     let tried = addresses.iter().take(ATTEMPTS_MAX);
     Ok(tried.map(|address| bounded(*address, upstream)).collect())
 }
@@ -88,15 +88,13 @@ pub async fn await_app(shared: Arc<Shared>) {
 
 /// The addresses that the app's host name stands for; at least one.
 pub(super) async fn addresses(shared: &Shared, ctx: &mut Ctx) -> Result<Arc<[SocketAddr]>> {
-    let upstream = &ctx.snapshot.upstream;
-    shared
-        .resolver
-        .resolve(&upstream.host, upstream.port)
-        .await
-        .map_err(|e| {
-            ctx.failure = Some(Reason::UpstreamResolve);
-            Error::because(ErrorType::ConnectError, "resolving the app", e).into_up()
-        })
+    let addresses = resolve(shared, &ctx.snapshot.upstream).await;
+    addresses.inspect_err(|_| ctx.failure = Some(Reason::UpstreamResolve))
+}
+
+async fn resolve(shared: &Shared, upstream: &Upstream) -> Result<Arc<[SocketAddr]>> {
+    let resolved = shared.resolver.resolve(&upstream.host, upstream.port).await;
+    resolved.map_err(|e| Error::because(ErrorType::ConnectError, "resolving the app", e).into_up())
 }
 
 /// One address of the app, with every timeout set that pingora leaves open.
@@ -153,15 +151,18 @@ pub(super) fn request_head(
 ) -> Result<()> {
     ctx.upstream.sent = Some(Instant::now());
     await_first_byte(ctx);
-    forwarded(session, request, ctx)?;
+    let incoming = Incoming::of(session, ctx).or_err(ErrorType::InternalError, "not admitted")?;
+    sign(&incoming, request)
+}
+
+/// What every request to the app carries: who asked, by which way, the correlation id, and all cookies
+/// in one line.
+pub(super) fn sign(incoming: &Incoming<'_>, request: &mut RequestHeader) -> Result<()> {
+    forwarded(incoming, request)?;
     join_cookies(request)?;
-    request.append_header(header::VIA, via(session.req_header().version))?;
-    let Some(admitted) = &ctx.admitted else {
-        return Ok(());
-    };
-    let id = &ctx.snapshot.observability.request_id.header;
-    request.insert_header(id.clone(), admitted.request_id.clone())?;
-    Ok(())
+    request.append_header(header::VIA, via(incoming.head.version))?;
+    let id = &incoming.snapshot.observability.request_id.header;
+    request.insert_header(id.clone(), incoming.admitted.request_id.clone())
 }
 
 /// HTTP/2 clients may send each cookie in a line of its own; beyond HTTP/2 they must be one (RFC 9113
@@ -178,8 +179,8 @@ fn join_cookies(request: &mut RequestHeader) -> Result<()> {
 }
 
 /// Takes out what may change the answer and is no part of the key under which it may be stored.
-pub(super) fn drop_unkeyed(session: &Session, request: &mut RequestHeader, ctx: &Ctx) {
-    for name in policy::unkeyed(&policy_request(session, ctx), &ctx.snapshot.cache) {
+pub(super) fn drop_unkeyed(incoming: &Incoming<'_>, request: &mut RequestHeader) {
+    for name in policy::unkeyed(&incoming.policy(), &incoming.snapshot.cache) {
         request.remove_header(&name);
     }
 }
@@ -216,9 +217,8 @@ fn await_body(ctx: &Ctx) {
 }
 
 /// Says who asked, by which name and scheme. What an untrusted client claims of itself is dropped.
-fn forwarded(session: &Session, request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
-    let peer = peer_ip(session);
-    let trusted = ctx.snapshot.client_ip.is_trusted(peer);
+fn forwarded(incoming: &Incoming<'_>, request: &mut RequestHeader) -> Result<()> {
+    let trusted = incoming.is_trusted();
     let hops: Vec<&str> = match trusted {
         true => request
             .headers
@@ -230,15 +230,15 @@ fn forwarded(session: &Session, request: &mut RequestHeader, ctx: &Ctx) -> Resul
     };
     let chain = hops
         .into_iter()
-        .chain([peer.to_string().as_str()])
+        .chain([incoming.peer.to_string().as_str()])
         .collect::<Vec<_>>()
         .join(", ");
     request.insert_header(X_FORWARDED_FOR, chain)?;
     if !trusted || !request.headers.contains_key(&X_FORWARDED_PROTO) {
-        request.insert_header(X_FORWARDED_PROTO, ctx.scheme())?;
+        request.insert_header(X_FORWARDED_PROTO, incoming.admitted.scheme)?;
     }
     if !trusted || !request.headers.contains_key(&X_FORWARDED_HOST) {
-        request.insert_header(X_FORWARDED_HOST, host(session.req_header()))?;
+        request.insert_header(X_FORWARDED_HOST, host(incoming.head))?;
     }
     if !trusted {
         request.remove_header(&header::FORWARDED);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use http::{StatusCode, header};
 use pingora::connectors::http::Connector;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::client::HttpSession;
@@ -10,6 +11,8 @@ use pingora::{Error, ErrorType, OkOrErr, Result};
 
 use super::flight::Flight;
 use super::order::Order;
+use crate::cache::policy;
+use crate::proxy::admit::content_length;
 use crate::proxy::upstream;
 
 /// An open exchange: the final head is there, the body is still to be read.
@@ -25,6 +28,19 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// The answer as the pure layer sees it.
+    pub(super) fn policy(&self, order: &Order) -> policy::Response<'_> {
+        let (status, headers) = (self.response.status, &self.response.headers);
+        policy::Response {
+            status,
+            headers,
+            framed: status == StatusCode::NO_CONTENT
+                || headers.contains_key(header::TRANSFER_ENCODING)
+                || content_length(headers).is_some(),
+            any_coding: !order.request.headers.contains_key(header::ACCEPT_ENCODING),
+        }
+    }
+
     /// Reads an answer without a body to its end, so that the connection can be used again.
     pub(super) async fn drain(mut self, connector: &Connector, idle: Option<Duration>) {
         match self.session.read_response_body().await {

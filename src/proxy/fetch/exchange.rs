@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType, Result};
@@ -163,15 +163,7 @@ async fn give_away(
 fn judge(landing: &Landing, order: &Order, asked: &Asked) -> Result<(Key, Entry), Reason> {
     let response = &asked.response;
     let request = order.policy_request();
-    let framed = response.status == StatusCode::NO_CONTENT
-        || response.headers.contains_key(header::TRANSFER_ENCODING)
-        || content_length(&response.headers).is_some();
-    let answer = policy::Response {
-        status: response.status,
-        headers: &response.headers,
-        framed,
-        any_coding: !order.request.headers.contains_key(header::ACCEPT_ENCODING),
-    };
+    let answer = asked.policy(order);
     let (settings, rule, now) = (&order.snapshot.cache, &order.rule, asked.received_at);
     let freshness = policy::storable(&request, &answer, settings, rule, now, asked.delay)?
         .jittered(settings.ttl_jitter, order.exact.hash());

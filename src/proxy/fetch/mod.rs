@@ -24,8 +24,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::HeaderName;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use pingora::Result;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
@@ -40,6 +40,7 @@ use crate::cache::key::Key;
 use crate::cache::object::Object;
 use crate::cache::policy::has_unkeyed_cookies;
 use crate::cache::vary::{self, Selected};
+use crate::cache::{Rule, Settings};
 use crate::reason::Reason;
 use exchange::Handed;
 use flight::{Flight, Reader};
@@ -72,6 +73,24 @@ struct Queue {
     personal: bool,
     /// As far as it is known which request fields the answer depends on (RFC 9111 §4.1).
     variant: Box<[Selected]>,
+}
+
+impl Queue {
+    /// That of a request with this head. `fields` are those by which answers to it are known to vary.
+    fn of(
+        headers: &HeaderMap,
+        key: &Key,
+        fields: &[HeaderName],
+        settings: &Settings,
+        rule: Option<&Rule>,
+    ) -> Self {
+        let own = |rule| has_unkeyed_cookies(headers, settings.request_cookies(rule));
+        Self {
+            key: key.clone(),
+            personal: rule.is_some_and(own) || headers.contains_key(AUTHORIZATION),
+            variant: vary::of_request(fields, headers, &settings.vary),
+        }
+    }
 }
 
 /// How a request takes part in a fetch.
@@ -312,12 +331,5 @@ fn vary_fields(object: Option<&Object>, more: &[HeaderName]) -> Vec<HeaderName> 
 fn queue(session: &Session, ctx: &Ctx, key: &Key, fields: &[HeaderName]) -> Queue {
     let headers = &session.req_header().headers;
     let rule = ctx.admitted.as_ref().map(|admitted| &admitted.rule);
-    let cookies = rule
-        .is_some_and(|rule| has_unkeyed_cookies(headers, ctx.snapshot.cache.request_cookies(rule)));
-    let personal = cookies || headers.contains_key(AUTHORIZATION);
-    Queue {
-        key: key.clone(),
-        personal,
-        variant: vary::of_request(fields, headers, &ctx.snapshot.cache.vary),
-    }
+    Queue::of(headers, key, fields, &ctx.snapshot.cache, rule)
 }

@@ -1,7 +1,7 @@
 //! What a fetch must know; it outlives the request that gave it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{
     ACCEPT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
@@ -22,8 +22,9 @@ use crate::cache::{Rule, policy};
 use crate::config::Snapshot;
 use crate::proxy::admit::host;
 use crate::proxy::ctx::Ctx;
-use crate::proxy::lookup::exact_key;
+use crate::proxy::incoming::Incoming;
 use crate::proxy::upstream;
+use crate::reason::Reason;
 
 /// What the client has, or wants of it, is not what the cache has: the app is asked for the whole.
 const OF_THE_CLIENT: [HeaderName; 6] = [
@@ -64,8 +65,28 @@ impl Order {
         ctx: &mut Ctx,
         stored: Option<&Arc<Entry>>,
     ) -> Result<Self> {
-        let peers = upstream::peers(shared, ctx).await?;
-        let client = session.req_header();
+        let peers = upstream::peers(shared, &ctx.snapshot.upstream).await;
+        let peers = peers.inspect_err(|_| ctx.failure = Some(Reason::UpstreamResolve))?;
+        ctx.upstream.sent = Some(Instant::now());
+        // The fetch has bounds of its own.
+        ctx.wait_until(None);
+        let incoming = Incoming::of(session, ctx);
+        let incoming = incoming.or_err(ErrorType::InternalError, "not admitted")?;
+        Self::of(&incoming, peers, stored)
+    }
+
+    /// The same of a request that need not come from a connection.
+    pub(super) fn of(
+        incoming: &Incoming<'_>,
+        peers: Vec<HttpPeer>,
+        stored: Option<&Arc<Entry>>,
+    ) -> Result<Self> {
+        let Incoming {
+            head: client,
+            snapshot,
+            admitted,
+            ..
+        } = *incoming;
         let mut request = client.clone();
         request.set_method(Method::GET);
         upstream::strip_request(&mut request);
@@ -74,16 +95,10 @@ impl Order {
             request.remove_header(name);
             headers.remove(name);
         }
-        upstream::drop_unkeyed(session, &mut request, ctx);
-        upstream::request_head(session, &mut request, ctx)?;
-        // The fetch has bounds of its own.
-        ctx.wait_until(None);
+        upstream::drop_unkeyed(incoming, &mut request);
+        upstream::sign(incoming, &mut request)?;
         request.set_version(http::Version::HTTP_11);
-        let admitted = ctx
-            .admitted
-            .as_ref()
-            .or_err(ErrorType::InternalError, "not admitted")?;
-        if admitted.compression && ctx.snapshot.compression.enabled {
+        if admitted.compression && snapshot.compression.enabled {
             // One uncoded body is stored for everybody, and coded here.
             request.remove_header(&ACCEPT_ENCODING);
         }
@@ -93,14 +108,14 @@ impl Order {
             request.insert_header(name, value)?;
         }
         Ok(Self {
-            snapshot: ctx.snapshot.clone(),
+            snapshot: snapshot.clone(),
             peers,
             request: Box::new(request),
             validates,
             headers,
-            scheme: ctx.scheme(),
+            scheme: admitted.scheme,
             host: host(client).to_owned(),
-            exact: exact_key(session, ctx),
+            exact: incoming.exact_key(),
             rule: admitted.rule.clone(),
             sequence: admitted.sequence,
         })
