@@ -2,11 +2,12 @@
 //!
 //! - the *metrics* port is read-only: [`metrics`] (`/metrics`) and [`health`] (`/livez`, `/readyz`,
 //!   `/healthz`), for scrapers and orchestrators;
-//! - the *admin* port acts and tells more: [`purge`] (`POST /v1/purge`, read by [`order`]), [`objects`]
-//!   (`GET /v1/objects`), [`stats`] (`GET /v1/stats`), reload. It listens on loopback by default and
-//!   asks for a token when one is configured.
+//! - the *admin* port acts and tells more: [`purge`] (`POST /v1/purge`, read by [`order`]),
+//!   [`explain`] (`GET /v1/explain`), [`objects`] (`GET /v1/objects`), [`stats`] (`GET /v1/stats`),
+//!   reload. It listens on loopback by default and asks for a token when one is configured.
 
 mod auth;
+mod explain;
 mod health;
 mod metrics;
 mod objects;
@@ -84,6 +85,7 @@ impl Admin {
         let auth = middleware::from_fn_with_state(self.clone(), auth::require_token);
         Router::new()
             .route("/v1/purge", post(purge::purge))
+            .route("/v1/explain", get(explain::explain))
             .route("/v1/objects", get(objects::list))
             .route("/v1/objects/{key}", get(objects::one))
             .route("/v1/stats", get(stats::stats))

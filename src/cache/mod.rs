@@ -16,6 +16,7 @@
 pub mod ban;
 pub mod conditional;
 pub mod entry;
+pub mod explain;
 pub mod freshness;
 pub mod invalidate;
 pub mod key;

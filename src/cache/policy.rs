@@ -22,6 +22,8 @@ pub use statuses::{
 pub use storable::{Judged, judge, storable};
 pub use ttl::fallback;
 
+pub(crate) use lookup::barrier;
+
 pub(crate) use cookies::has_unkeyed_cookies;
 
 /// What the cache needs to know of a request, as the client sent it.

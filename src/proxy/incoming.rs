@@ -88,14 +88,19 @@ impl<'a> Incoming<'a> {
         if !self.head.raw_path_is_utf8() {
             deny(Reason::RequestTarget)?;
         }
-        if self.admitted.ambiguous && settings.enabled {
+        let ambiguous = self.admitted.ambiguous && settings.enabled;
+        if ambiguous {
             deny(Reason::RouteAmbiguous)?;
         }
         let request = policy::Request {
             has_body,
             ..self.policy()
         };
-        policy::lookup_with(&request, settings, rule, deny)?;
+        policy::lookup_with(&request, settings, rule, &mut |reason| match reason {
+            // The rule is off because of that.
+            Reason::RouteCacheOff if ambiguous => Ok(()),
+            reason => deny(reason),
+        })?;
         // What a trusted proxy says besides the URL is nothing to be dropped: the app builds its
         // links with it.
         match self.is_trusted() && !policy::unkeyed(&request, settings).is_empty() {

@@ -16,7 +16,8 @@
 //! 8. [`finish`]: counters, latency, access log.
 //!
 //! Apart from requests: [`purge`] carries out what operators and writes want gone, [`housekeeping`]
-//! clears up in the background.
+//! clears up in the background, [`explain`] tells what would become of a request, by the same steps
+//! and without taking them.
 
 mod access_log;
 mod admit;
@@ -26,6 +27,7 @@ mod ctx;
 mod date;
 mod deadline;
 mod error;
+pub mod explain;
 mod fetch;
 mod finish;
 mod housekeeping;

@@ -19,6 +19,7 @@
 use http::Method;
 
 mod clean;
+mod describe;
 #[cfg(test)]
 mod tests;
 

@@ -11,12 +11,14 @@
 //! - [`order`], [`ask`]: the request to the app;
 //! - [`exchange`]: the decision at the answer's head, and the body;
 //! - [`validate`]: a 304 to a request that carries the validators of a stored answer;
+//! - [`mod@glimpse`]: what the app would answer, for who only asks;
 //! - [`deliver`]: an answer on its way to one client.
 
 mod ask;
 mod deliver;
 mod exchange;
 pub(super) mod flight;
+mod glimpse;
 mod order;
 mod validate;
 
@@ -35,6 +37,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::Shared;
 use super::ctx::Ctx;
+use super::incoming::Incoming;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::object::Object;
@@ -45,6 +48,8 @@ use crate::reason::Reason;
 use exchange::Handed;
 use flight::{Flight, Reader};
 use order::Order;
+
+pub(super) use glimpse::glimpse;
 
 /// Fetches under way at the same time; beyond, requests go to the app without being stored.
 const FETCHES_MAX: usize = 1_024;
@@ -179,8 +184,14 @@ impl Fetches {
 
     /// Why the key lately gave nothing that could be shared, if so.
     fn passes(&self, queue: &Queue, now: Instant) -> Option<Reason> {
+        self.passing(queue, now).map(|(_, why)| why)
+    }
+
+    /// The same, and for how long that is remembered.
+    fn passing(&self, queue: &Queue, now: Instant) -> Option<(Duration, Reason)> {
         let (until, why) = self.passing.get(queue)?;
-        (now < until).then_some(why)
+        let left = until.saturating_duration_since(now);
+        (!left.is_zero()).then_some((left, why))
     }
 
     /// Remembers that the key gives nothing that can be shared.
@@ -317,6 +328,27 @@ pub(super) fn is_under_way(shared: &Shared, session: &Session, ctx: &Ctx, key: &
     let object = shared.memory.get(key);
     let queue = queue(session, ctx, key, &vary_fields(object.as_deref(), &[]));
     shared.fetches.flights().contains_key(&queue)
+}
+
+/// What is going on about a key for requests like this one.
+pub(super) struct Traffic {
+    /// Somebody is fetching it.
+    pub(super) under_way: bool,
+    /// For how long its requests go straight to the app, and why.
+    pub(super) passing: Option<(Duration, Reason)>,
+}
+
+/// What is going on about the key.
+pub(super) fn traffic(shared: &Shared, incoming: &Incoming<'_>, key: &Key) -> Traffic {
+    let object = shared.memory.get(key);
+    let fields = vary_fields(object.as_deref(), &[]);
+    let (headers, settings) = (&incoming.head.headers, &incoming.snapshot.cache);
+    let rule = Some(&incoming.admitted.rule);
+    let queue = Queue::of(headers, key, &fields, settings, rule);
+    Traffic {
+        under_way: shared.fetches.flights().contains_key(&queue),
+        passing: shared.fetches.passing(&queue, Instant::now()),
+    }
 }
 
 /// The request fields by which answers vary, sorted, each once.
