@@ -79,7 +79,7 @@ reasons! {
     /// RFC 9110 §13.1.1, §13.1.4 and §13.1.5.
     RequestConditional => "REQUEST_CONDITIONAL", Bypass, "The request carries `If-Match`, `If-Unmodified-Since` or `If-Range`, which only the app can judge.";
     /// RFC 9111 §5.2.1.4 and §5.4.
-    RequestNoCache => "REQUEST_NO_CACHE", NotReused, "The request says `no-cache`, so it goes to the app.";
+    RequestNoCache => "REQUEST_NO_CACHE", NotReused, "The request wants the app asked (`no-cache`).";
     /// RFC 9111 §5.2.1.1.
     RequestMaxAge => "REQUEST_MAX_AGE", NotReused, "The request asks for a younger answer than the stored one (`max-age`).";
     /// RFC 9111 §5.2.1.3.
@@ -107,7 +107,7 @@ reasons! {
     /// RFC 9111 §5.2.2.7.
     Private => "PRIVATE", NotStored, "The response says `Cache-Control: private`.";
     /// RFC 9111 §5.2.2.4.
-    NoCache => "NO_CACHE", NotReused, "The response says `no-cache`: it may not be reused without asking the app.";
+    NoCache => "NO_CACHE", NotReused, "The response may not be given without asking the app (`no-cache`).";
     /// RFC 9111 §4.1.
     VaryStar => "VARY_STAR", NotStored, "The response says `Vary: *`.";
     /// RFC 9111 §4.1.

@@ -212,9 +212,10 @@ pub fn apparent_age(date: SystemTime, now: SystemTime) -> Duration {
 /// The other terms of [`initial_age`].
 #[must_use]
 pub fn arrival(headers: &HeaderMap, delay: Duration) -> Arrival {
+    let to_the_nearest = delay.saturating_add(Duration::from_micros(500));
     Arrival {
         age_value: age_value(headers),
-        delay_ms: u32::try_from(delay.as_millis()).unwrap_or(u32::MAX),
+        delay_ms: u32::try_from(to_the_nearest.as_millis()).unwrap_or(u32::MAX),
     }
 }
 

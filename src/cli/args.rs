@@ -57,6 +57,8 @@ pub enum Command {
     Schema,
     /// Make a running proxy forget what it has stored: by tag, URL, host or path
     Purge(PurgeArgs),
+    /// Ask a running proxy what becomes of a request, and why
+    Explain(ExplainArgs),
     /// Ask a running proxy whether it is ready (exit code 0 or 1)
     Healthcheck(HealthcheckArgs),
     /// Print version, target and features
@@ -207,6 +209,41 @@ impl PurgeMode {
     }
 }
 
+/// `vestibule explain`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  vestibule explain http://shop.example/articles/7
+  vestibule explain /articles/7 --host shop.example -H 'Cookie: lang=de'
+  vestibule explain http://shop.example/ -H 'Cache-Control: no-cache' --json
+
+Nothing is given, stored or counted; the app is asked once where its answer decides (GET, HEAD).")]
+pub struct ExplainArgs {
+    /// The URL as clients ask for it, or a path with --host
+    pub url: String,
+    /// A header of the request; can be given many times
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// Its method
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
+    pub method: String,
+    /// The host that it is for
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// The address that it comes from [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<std::net::IpAddr>,
+    /// Never ask the app
+    #[arg(long)]
+    pub no_ask: bool,
+    /// Print the answer of the admin port as it is
+    #[arg(long)]
+    pub json: bool,
+    /// The proxy that is asked
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
 /// `vestibule healthcheck`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -301,7 +338,7 @@ mod tests {
 
     #[test]
     fn parses_what_the_help_promises() {
-        let cases: [(&str, bool); 24] = [
+        let cases: [(&str, bool); 28] = [
             ("run", true),
             (
                 "run -c x.yaml --listen 127.0.0.1:1 --upstream http://a",
@@ -316,6 +353,13 @@ mod tests {
             ("check --config x.yaml", true),
             ("init --force --upstream http://127.0.0.1:1", true),
             ("schema", true),
+            ("explain http://a/b", true),
+            (
+                "explain /b --host a -H A:b -H C:d -X HEAD --from ::1 --no-ask --json",
+                true,
+            ),
+            ("explain", false),
+            ("explain /b --from nowhere", false),
             ("healthcheck --url http://127.0.0.1:9090/readyz", true),
             ("healthcheck --url http://a -c x.yaml", false),
             ("purge --tag a --tag b", true),

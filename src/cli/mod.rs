@@ -7,6 +7,7 @@ mod admin;
 pub mod args;
 mod check;
 mod client;
+mod explain;
 mod healthcheck;
 mod init;
 pub mod logging;
@@ -88,6 +89,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Init(args) => init::init(&args)?,
         Command::Schema => print(&format!("{:#}\n", config::json_schema()))?,
         Command::Purge(args) => purge::purge(args)?,
+        Command::Explain(args) => explain::explain(args)?,
         Command::Healthcheck(args) => return Ok(healthcheck::healthcheck(args)),
         Command::Version => print(&version())?,
         Command::Completions(args) => print_bytes(&completions(args.shell))?,

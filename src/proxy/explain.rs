@@ -201,7 +201,7 @@ impl<'a> Inquiry<'a> {
             return Some("the request may not go to it");
         }
         if method != Method::GET && method != Method::HEAD {
-            return Some("only GET and HEAD are asked: another method may change something");
+            return Some("another method than GET and HEAD may change something");
         }
         if self.bypass.iter().any(|reason| unlike.contains(reason)) {
             return Some("a request like this cannot be sent from here");

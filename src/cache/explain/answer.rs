@@ -139,7 +139,7 @@ pub(super) fn head(headers: &HeaderMap, settings: &Settings) -> Vec<Field> {
         CONTENT_RANGE,
     ];
     let targets = settings.control_headers.iter();
-    let fields = targets.chain(&general).chain(&settings.tags.fields);
+    let fields = targets.chain(&general);
     let mut lines: Vec<_> = fields
         .filter_map(|name| {
             let value = shown::value(headers, name)?;

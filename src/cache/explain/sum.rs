@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES};
+use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 
 use super::Subject;
@@ -14,6 +14,7 @@ use crate::cache::key::Key;
 use crate::cache::policy::{self, Judged, Response};
 use crate::cache::reuse::{Standing, Terms};
 use crate::headers::cache_control::{CacheControl, Delta};
+use crate::headers::date::http_date;
 
 /// How long an answer is fresh, and how that comes about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,7 +95,7 @@ pub fn of_entry(subject: &Subject<'_>, key: &Key, entry: &Entry, terms: &Terms<'
     let mut sum = told.arrival();
     match entry.resident(subject.now) {
         Some(resident) => {
-            let how = format!("since it arrived, {}", shown::date(entry.stored_at));
+            let how = "since it arrived".to_owned();
             sum.push(term("+", "resident_time", resident, how).by("RFC 9111 §4.2.3"));
         }
         None => {
@@ -102,7 +103,8 @@ pub fn of_entry(subject: &Subject<'_>, key: &Key, entry: &Entry, terms: &Terms<'
             sum.push(term("+", "resident_time", Duration::ZERO, how));
         }
     }
-    sum.push(term("=", "current_age", standing.age, String::new()).by("RFC 9111 §4.2.3"));
+    let how = "what `Age` says of it now".to_owned();
+    sum.push(term("=", "current_age", standing.age, how).by("RFC 9111 §4.2.3"));
     told.lifetime(&mut sum);
     if standing.lifetime < freshness.lifetime {
         let how = match standing.lifetime.is_zero() {
@@ -148,16 +150,14 @@ impl Told<'_> {
     /// `corrected_initial_age`.
     fn arrival(&self) -> Vec<Term> {
         const SECTION: &str = "RFC 9111 §4.2.3";
-        let arrived = shown::date(self.received_at);
         let (apparent, how) = match freshness::date(self.headers) {
             Ok(Some(date)) => {
                 let apparent = freshness::apparent_age(date, self.received_at);
-                let date = shown::date(date);
-                (apparent, format!("Date: {date}; it arrived {arrived}"))
+                (apparent, "from Date to its arrival".to_owned())
             }
             Ok(None) => (
                 Duration::ZERO,
-                format!("no valid Date, so that it counts from its arrival, {arrived}"),
+                "no valid Date: it counts from its arrival".to_owned(),
             ),
             Err(_) => (Duration::ZERO, "two Dates that disagree".to_owned()),
         };
@@ -169,8 +169,8 @@ impl Told<'_> {
             None if age.is_zero() => "no Age, or 0".to_owned(),
             None => "Age, when it arrived".to_owned(),
         };
-        let asked = "from the request sent to the head received".to_owned();
-        let larger = "the larger of apparent_age and age_value + response_delay".to_owned();
+        let asked = "request sent to head received".to_owned();
+        let larger = "max(apparent age, age value + delay)".to_owned();
         let initial = self.freshness.initial_age;
         vec![
             term("", "apparent_age", apparent, how).by(SECTION),
@@ -233,7 +233,7 @@ impl Told<'_> {
     /// Who gives the lifetime, in words, and the section on it.
     fn source(&self, source: Source) -> (String, Option<String>) {
         let target = self.directives.target.as_ref();
-        let field = || shown::line(self.headers, target.unwrap_or(&CACHE_CONTROL));
+        let field = shown::name(target.unwrap_or(&CACHE_CONTROL));
         let section = match source {
             _ if target.is_some() && !source.is_rule() => Some("RFC 9213 §2.2"),
             Source::SMaxage => Some("RFC 9111 §5.2.2.10"),
@@ -243,20 +243,16 @@ impl Told<'_> {
             Source::StatusTtl | Source::RouteTtl | Source::DefaultTtl => None,
         };
         let how = match source {
-            Source::SMaxage => format!("s-maxage of {}", field().unwrap_or_default()),
-            Source::MaxAge => format!("max-age of {}", field().unwrap_or_default()),
-            Source::Expires => {
-                let expires = shown::line(self.headers, &EXPIRES).unwrap_or_default();
-                match self.headers.contains_key(DATE) {
-                    true => format!("{expires}, minus Date"),
-                    false => format!("{expires}, minus its arrival"),
-                }
+            Source::SMaxage => format!("s-maxage in {field}"),
+            Source::MaxAge => format!("max-age in {field}"),
+            Source::Expires if http_date_of(self.headers, &EXPIRES).is_none() => {
+                "Expires, which is no date: in the past".to_owned()
             }
+            Source::Expires if self.headers.contains_key(DATE) => "Expires minus Date".to_owned(),
+            Source::Expires => "Expires minus its arrival".to_owned(),
             Source::StatusTtl => "cache.status_ttl".to_owned(),
             Source::RouteTtl => format!("cache.ttl of the route {}", self.subject.route),
-            Source::Heuristic => {
-                "cache.heuristic: a part of the time from Last-Modified to Date".to_owned()
-            }
+            Source::Heuristic => "cache.heuristic, a part of Last-Modified to Date".to_owned(),
             Source::DefaultTtl => "cache.default_ttl".to_owned(),
         };
         (how, section.map(str::to_owned))
@@ -264,10 +260,22 @@ impl Told<'_> {
 
     /// What is left, and for how long it serves then.
     fn close(&self, mut terms: Vec<Term>, (name, age): (&str, Duration), left: f64) -> Sum {
+        // Nothing to count down.
+        if self.lifetime.is_none() && self.freshness.lifetime.is_zero() {
+            return Sum {
+                terms,
+                ttl_seconds: 0.0,
+                stale: Vec::new(),
+            };
+        }
         terms.push(term("-", name, age, "as above".to_owned()));
+        let how = match left > 0.0 {
+            true => "fresh for so long",
+            false => "stale for so long",
+        };
         terms.push(Term {
             seconds: left,
-            ..term("=", "ttl", Duration::ZERO, String::new()).by("RFC 9111 §4.2")
+            ..term("=", "ttl", Duration::ZERO, how.to_owned()).by("RFC 9111 §4.2")
         });
         Sum {
             terms,
@@ -327,11 +335,15 @@ impl Told<'_> {
         if self.freshness.no_cache {
             return "the answer forbids it: no-cache".to_owned();
         }
+        if self.freshness.remaining(Duration::ZERO).is_zero()
+            && !said.is_some_and(|(_, d)| d.is_present())
+        {
+            return "it was never fresh".to_owned();
+        }
         match said {
             Some((name, Delta::Seconds(seconds))) => format!("{name}={seconds}"),
             Some((name, Delta::Invalid)) => format!("{name} cannot be read"),
             _ if kept == rule => key.to_owned(),
-            _ if kept.is_zero() => "it was never fresh".to_owned(),
             _ => format!("{key}, as it was when this was stored"),
         }
     }
@@ -340,6 +352,10 @@ impl Told<'_> {
 /// In seconds, and negative where the second one is longer.
 fn difference(a: Duration, b: Duration) -> f64 {
     seconds(a.saturating_sub(b)) - seconds(b.saturating_sub(a))
+}
+
+fn http_date_of(headers: &HeaderMap, field: &HeaderName) -> Option<SystemTime> {
+    headers.get(field).and_then(http_date)
 }
 
 fn term(sign: &str, name: &str, value: Duration, how: String) -> Term {

@@ -192,7 +192,7 @@ fn from_app(facts: &Facts<'_>, found: Option<Reason>, miss: status::Outcome) -> 
     let way = match found {
         None => "would go to the app".to_owned(),
         Some(Reason::VaryMiss) => "would go to the app as a new variant".to_owned(),
-        Some(reason) => format!("would go to the app, because {}", clause(reason)),
+        Some(reason) => format!("no hit, because {}; would go to the app", clause(reason)),
     };
     match facts.answer {
         Answer::Failed(_) if facts.rescue.is_some() => rescued(facts, found, None),
@@ -253,17 +253,16 @@ fn validated(facts: &Facts<'_>, found: Option<Reason>) -> Verdict {
     let why = clause(found.unwrap_or(Reason::Expired));
     let then = match facts.answer {
         Answer::Given(_, Ok(freshness)) => {
-            format!("; a new answer would be stored {}", kept(&freshness))
+            format!(", and a new answer be stored {}", kept(&freshness))
         }
         Answer::Given(_, Err(reason)) => {
-            format!(
-                "; a new answer would not be stored, because {}",
-                clause(reason)
-            )
+            let (why, more) = (clause(reason), more(facts));
+            format!(", and a new answer never be stored because {why}{more}")
         }
         Answer::Unasked | Answer::Failed(_) => String::new(),
     };
-    let text = format!("would ask the app whether what is stored still holds, because {why}{then}");
+    let text =
+        format!("no hit, because {why}; the app would be asked whether it still holds{then}");
     told(Outcome::Validate, text, None)
 }
 

@@ -50,14 +50,8 @@ fn an_answer_on_arrival() {
             ("=", "ttl", 50.0),
         ]
     );
-    assert_eq!(
-        how(&sum, "apparent_age"),
-        "Date: Sun, 06 Nov 1994 08:49:27 GMT; it arrived Sun, 06 Nov 1994 08:49:37 GMT"
-    );
-    assert_eq!(
-        how(&sum, "lifetime"),
-        "max-age of Cache-Control: max-age=60"
-    );
+    assert_eq!(how(&sum, "apparent_age"), "from Date to its arrival");
+    assert_eq!(how(&sum, "lifetime"), "max-age in Cache-Control");
     assert_eq!(sum.terms[4].rfc.as_deref(), Some("RFC 9111 §5.2.2.1"));
 
     let sum = of(
@@ -66,10 +60,7 @@ fn an_answer_on_arrival() {
         1_500,
     );
     assert_eq!(sum.terms[3].seconds, 5.5, "{sum:?}");
-    assert_eq!(
-        how(&sum, "lifetime"),
-        "max-age of Surrogate-Control: max-age=9"
-    );
+    assert_eq!(how(&sum, "lifetime"), "max-age in Surrogate-Control");
     assert_eq!(sum.terms[4].rfc.as_deref(), Some("RFC 9213 §2.2"));
     assert_eq!(sum.ttl_seconds, 3.5);
 }
@@ -85,13 +76,16 @@ fn lifetimes_are_told_by_their_source() {
     for (fields, expected) in [
         (
             &[("cache-control", "s-maxage=5, max-age=6")][..],
-            (5.0, "s-maxage of Cache-Control: s-maxage=5, max-age=6"),
+            (5.0, "s-maxage in Cache-Control"),
         ),
         (
             &[DATE, ("expires", "Sun, 06 Nov 1994 08:49:57 GMT")],
-            (30.0, "Expires: Sun, 06 Nov 1994 08:49:57 GMT, minus Date"),
+            (30.0, "Expires minus Date"),
         ),
-        (&[("expires", "0")], (0.0, "Expires: 0, minus its arrival")),
+        (
+            &[("expires", "0")],
+            (0.0, "Expires, which is no date: in the past"),
+        ),
         (&[], (20.0, "cache.ttl of the route home")),
     ] {
         let sum = of(&subject, fields, 0);

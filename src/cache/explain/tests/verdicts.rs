@@ -153,8 +153,8 @@ fn each_way_has_its_sentence() {
                 ..with(expired)
             },
             Outcome::Validate,
-            "would ask the app whether what is stored still holds, because the stored response is \
-             no longer fresh; a new answer would be stored for 60 s",
+            "no hit, because the stored response is no longer fresh; the app would be asked whether \
+             it still holds, and a new answer be stored for 60 s",
             None,
         ),
         (
@@ -163,7 +163,8 @@ fn each_way_has_its_sentence() {
                 ..with(Reuse::Validate(Reason::Purged))
             },
             Outcome::Store,
-            "would go to the app, because the stored response was purged, and be stored for 60 s",
+            "no hit, because the stored response was purged; would go to the app, and be stored for \
+             60 s",
             Some("vestibule; fwd=stale; stored; detail=PURGED"),
         ),
         (
