@@ -15,6 +15,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser};
+use vestibule::cache::explain::advice;
 use vestibule::cli::args::Args;
 use vestibule::config::{self, Flags, KeyDoc, Source};
 use vestibule::reason::{Kind, Reason};
@@ -117,6 +118,25 @@ fn the_reasons_are_those_of_the_code() {
         "reasons",
         &table(&["reason", "what was decided", "why"], rows),
     );
+}
+
+/// Whoever follows an advice must find the key that it names.
+#[test]
+fn the_advice_names_keys_that_exist() {
+    let keys: BTreeSet<_> = config::keys().into_iter().map(|key| key.path).collect();
+    let mut named = 0;
+    for reason in Reason::ALL {
+        let advice = advice::of(*reason).unwrap_or_default();
+        // Every other piece stands between backquotes.
+        for quoted in advice.split('`').skip(1).step_by(2) {
+            let key = quoted.split(':').next().unwrap_or_default();
+            if key.starts_with("cache.") || ["mode", "compression"].contains(&key) {
+                assert!(keys.contains(key), "{}: there is no `{key}`", reason.code());
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 10, "only {named} keys found");
 }
 
 #[test]

@@ -70,6 +70,9 @@ observability:
             ..
         } = self;
         let file = file.display();
+        // It need not be on anybody's path.
+        let exe = std::env::current_exe().unwrap_or_else(|_| "vestibule".into());
+        let exe = exe.display();
         format!(
             r#"
 The demo is running: open http://{listen}/ in a browser, or try these in a second terminal.
@@ -87,9 +90,10 @@ The demo is running: open http://{listen}/ in a browser, or try these in a secon
      curl -so /dev/null -w '%{{size_download}} bytes\n' http://{listen}/
      curl -so /dev/null -w '%{{size_download}} bytes\n' -H 'accept-encoding: br' http://{listen}/
 
- 4 What is never stored, and why (see cache-status).
+ 4 What is never stored, and why: in a word (see cache-status), and in full.
      curl -i http://{listen}/api/me
      curl -i http://{listen}/api/time
+     {exe} explain http://{listen}/api/me --admin http://{admin}
 
  5 Streams pass at once: events here, a WebSocket on the page.
      curl -N http://{listen}/events

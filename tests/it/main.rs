@@ -12,6 +12,7 @@ mod compression;
 mod concessions;
 mod crosstalk;
 mod drain;
+mod explain;
 mod failures;
 mod forwarding;
 mod httpbin;

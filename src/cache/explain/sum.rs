@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::Subject;
@@ -11,7 +11,7 @@ use super::shown::{self, seconds, span};
 use crate::cache::entry::Entry;
 use crate::cache::freshness::{self, Freshness, Lifetime, Source};
 use crate::cache::key::Key;
-use crate::cache::policy::{self, Judged, Response};
+use crate::cache::policy::{self, Judged, Response, is_error};
 use crate::cache::reuse::{Standing, Terms};
 use crate::headers::cache_control::{CacheControl, Delta};
 use crate::headers::date::http_date;
@@ -58,6 +58,7 @@ pub struct Window {
 /// An answer whose freshness is told.
 struct Told<'a> {
     subject: &'a Subject<'a>,
+    status: StatusCode,
     headers: &'a HeaderMap,
     received_at: SystemTime,
     directives: CacheControl,
@@ -84,6 +85,7 @@ pub fn of_entry(subject: &Subject<'_>, key: &Key, entry: &Entry, terms: &Terms<'
     };
     let told = Told {
         subject,
+        status: entry.status,
         headers,
         received_at: entry.stored_at,
         directives,
@@ -133,6 +135,7 @@ pub fn of_answer(
     let freshness = judged.freshness.jittered(settings.ttl_jitter, key.hash());
     let told = Told {
         subject,
+        status: response.status,
         headers: response.headers,
         received_at,
         directives: CacheControl::governing(response.headers, &settings.control_headers),
@@ -339,6 +342,9 @@ impl Told<'_> {
             && !said.is_some_and(|(_, d)| d.is_present())
         {
             return "it was never fresh".to_owned();
+        }
+        if is_error(self.status) && !said.is_some_and(|(_, delta)| delta.is_present()) {
+            return "an error has none but what it says itself".to_owned();
         }
         match said {
             Some((name, Delta::Seconds(seconds))) => format!("{name}={seconds}"),
