@@ -241,8 +241,8 @@ pub(super) async fn answer(
     wanted: Wanted<'_>,
 ) -> Result<Fetched> {
     let key = wanted.key;
-    let fields = vary_fields(wanted.object.as_deref(), &wanted.varies_by);
-    let queue = queue(session, ctx, key, &fields);
+    let object = wanted.object.as_deref();
+    let queue = queue(session, ctx, key, object, &wanted.varies_by);
     if let Some(why) = shared.fetches.passes(&queue, Instant::now()) {
         shared.metrics.decide(why);
         ctx.outcome.goes_past(why);
@@ -278,7 +278,7 @@ pub(super) async fn refresh(
     stored: &Arc<Entry>,
 ) -> bool {
     let object = shared.memory.get(key);
-    let queue = queue(session, ctx, key, &vary_fields(object.as_deref(), &[]));
+    let queue = queue(session, ctx, key, object.as_deref(), &[]);
     if shared.fetches.flights().contains_key(&queue) {
         return true;
     }
@@ -296,28 +296,32 @@ pub(super) async fn refresh(
 /// Whether somebody is fetching what the request asks for.
 pub(super) fn is_under_way(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key) -> bool {
     let object = shared.memory.get(key);
-    let queue = queue(session, ctx, key, &vary_fields(object.as_deref(), &[]));
+    let queue = queue(session, ctx, key, object.as_deref(), &[]);
     shared.fetches.flights().contains_key(&queue)
 }
 
-/// The request fields by which answers vary, sorted, each once.
-fn vary_fields(object: Option<&Object>, more: &[HeaderName]) -> Vec<HeaderName> {
+/// Who waits for the same as this request: as far as its answer is known to vary, by what is stored, by
+/// the rule and by `more`.
+fn queue(
+    session: &Session,
+    ctx: &Ctx,
+    key: &Key,
+    object: Option<&Object>,
+    more: &[HeaderName],
+) -> Queue {
+    let (headers, settings) = (&session.req_header().headers, &ctx.snapshot.cache);
     let mut fields = object.map(Object::vary_fields).unwrap_or_default();
     fields.extend_from_slice(more);
+    let mut personal = headers.contains_key(AUTHORIZATION);
+    if let Some(admitted) = &ctx.admitted {
+        fields.extend_from_slice(&admitted.rule.vary);
+        personal |= has_unkeyed_cookies(headers, settings.request_cookies(&admitted.rule));
+    }
     fields.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     fields.dedup();
-    fields
-}
-
-fn queue(session: &Session, ctx: &Ctx, key: &Key, fields: &[HeaderName]) -> Queue {
-    let headers = &session.req_header().headers;
-    let rule = ctx.admitted.as_ref().map(|admitted| &admitted.rule);
-    let cookies = rule
-        .is_some_and(|rule| has_unkeyed_cookies(headers, ctx.snapshot.cache.request_cookies(rule)));
-    let personal = cookies || headers.contains_key(AUTHORIZATION);
     Queue {
         key: key.clone(),
         personal,
-        variant: vary::of_request(fields, headers, &ctx.snapshot.cache.vary),
+        variant: vary::of_request(&fields, headers, &settings.vary),
     }
 }
