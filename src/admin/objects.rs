@@ -17,7 +17,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use super::{Admin, order, refuse};
-use crate::cache::ban::Ban;
+use crate::cache::ban::{Ban, Place};
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::object::Object;
@@ -105,8 +105,9 @@ pub(super) async fn list(
         Ok(Query(wish)) => wish,
         Err(e) => return refuse(StatusCode::BAD_REQUEST, &e.body_text()),
     };
-    match wish.read() {
-        Ok((place, limit)) => Json(find(&admin, &wish, &place, limit).await).into_response(),
+    let any_host = admin.shared.live.full().cache.query.any_host;
+    match wish.read(any_host) {
+        Ok((within, limit)) => Json(find(&admin, &wish, &within, limit).await).into_response(),
         Err(why) => refuse(StatusCode::BAD_REQUEST, &why),
     }
 }
@@ -142,21 +143,24 @@ fn by_key(shared: &Shared, exact: Key) -> Option<(Key, Arc<Object>)> {
 }
 
 impl Wish {
-    /// The place to look at, and how many to list.
-    fn read(&self) -> Result<(Ban, usize), String> {
+    /// The place to look at, and how many to list. `any_host`: hosts make no difference to the key.
+    fn read(&self, any_host: bool) -> Result<(Ban, usize), String> {
         let limit = match self.limit.unwrap_or(LIMIT) {
             limit @ 1..=LIMIT_MAX => limit,
             _ => return Err(format!("`limit`: write a number from 1 to {LIMIT_MAX}")),
         };
         let host = self.host.as_deref().map(order::host).transpose()?;
         // A ban says the same: everything of a host that begins like this.
-        let place = match &self.prefix {
+        let within = match &self.prefix {
             Some(prefix) => {
                 order::prefix(prefix, host.as_deref()).map_err(|why| format!("`prefix`: {why}"))?
             }
             None => Ban::prefix(host.as_deref(), ""),
         };
-        Ok((place, limit))
+        match any_host {
+            true => Ok((within.of_any_host(), limit)),
+            false => Ok((within, limit)),
+        }
     }
 
     fn wants(&self, entry: &Entry) -> bool {
@@ -167,13 +171,13 @@ impl Wish {
     }
 }
 
-async fn find(admin: &Admin, wish: &Wish, place: &Ban, limit: usize) -> List {
+async fn find(admin: &Admin, wish: &Wish, within: &Ban, limit: usize) -> List {
     let contents = admin.shared.memory.contents();
     let mut look = Look::new(contents.walk());
     let (mut objects, mut more) = (Vec::new(), false);
     while let Some((key, object)) = look.next().await {
         let variants = object.variants().iter().filter(|entry| wish.wants(entry));
-        if !place.hits(&key) || variants.clone().next().is_none() {
+        if !within.hits(&Place::of(&key)) || variants.clone().next().is_none() {
             continue;
         }
         if objects.len() == limit {
@@ -331,10 +335,10 @@ mod tests {
             limit,
             ..Wish::default()
         };
-        let (place, limit) = wish("/a", None).read().expect("a path");
-        assert_eq!((place.hits(&key("/ab")), limit), (true, LIMIT));
-        let (place, limit) = Wish::default().read().expect("everything");
-        assert!(place.hits(&key("/")) && limit == LIMIT);
+        let (within, limit) = wish("/a", None).read(false).expect("a path");
+        assert_eq!((within.hits(&Place::of(&key("/ab"))), limit), (true, LIMIT));
+        let (within, limit) = Wish::default().read(false).expect("everything");
+        assert!(within.hits(&Place::of(&key("/"))) && limit == LIMIT);
         for (wish, expected) in [
             (wish("a", None), "`prefix`"),
             (wish("/a", Some(0)), "`limit`"),
@@ -347,7 +351,7 @@ mod tests {
                 "`host`",
             ),
         ] {
-            let why = wish.read().expect_err(expected);
+            let why = wish.read(false).expect_err(expected);
             assert!(why.contains(expected), "{why}");
         }
     }

@@ -17,6 +17,8 @@ use crate::store::memory::MemoryTier;
 
 /// Objects looked at without letting others go on.
 const PIECE_OBJECTS: usize = 256;
+/// With so many prefixes and globs it is half as many.
+const PIECE_BANS: usize = 16;
 
 /// What was done.
 #[derive(Debug, Serialize)]
@@ -95,9 +97,10 @@ async fn count(memory: &MemoryTier, order: &Order, sequence: u64, pace: &Pace) -
     let contents = memory.contents();
     let mut walk = contents.walk();
     let mut hit = Hit::default();
+    let piece = PIECE_OBJECTS * PIECE_BANS / (PIECE_BANS + order.bans().len());
     while !share.is_used_up() {
         let began = Instant::now();
-        for _ in 0..PIECE_OBJECTS {
+        for _ in 0..piece.max(1) {
             let Some((key, object)) = walk.next() else {
                 hit.complete = true;
                 return hit;

@@ -37,6 +37,8 @@ pub(super) async fn stats(State(admin): State<Admin>) -> Json<Value> {
             "bytes": shared.memory.bytes(),
             "evictions": shared.memory.evictions(),
             "purge_sequence": shared.generations.sequence(),
+            // Prefixes and globs with which not everything is compared yet.
+            "patterns_pending": shared.generations.bans().len(),
         },
         "config": {
             "generation": config.generation,

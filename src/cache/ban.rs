@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::key::Key;
-use super::tags::{Purge, Slot, Target, scope};
+use super::tags::{Purge, Slot, Target, bare, scope};
 
 /// Everything of one host or of all whose path begins or looks like this.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,34 @@ enum Paths {
     /// Path and query begin with this.
     Prefix(Box<str>),
     /// `*` stands for anything within a path segment, `**` for anything at all.
-    Glob(Box<str>),
+    Glob {
+        whole: Pattern,
+        /// Without what it says of the query, if it does.
+        path: Option<Pattern>,
+    },
+}
+
+/// A key taken apart, to be compared with many bans.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'k> {
+    host: &'k str,
+    path: &'k [u8],
+    query: Option<&'k [u8]>,
+    /// It stands for more than one query.
+    is_searched: bool,
+}
+
+impl<'k> Place<'k> {
+    /// Where the key is.
+    #[must_use]
+    pub fn of(key: &'k Key) -> Self {
+        Self {
+            host: bare(key.host()),
+            path: key.path().as_bytes(),
+            query: key.query().map(str::as_bytes),
+            is_searched: key.is_searched(),
+        }
+    }
 }
 
 impl Ban {
@@ -35,16 +62,20 @@ impl Ban {
     /// pattern without a question mark hits its paths with any query.
     #[must_use]
     pub fn glob(host: Option<&str>, pattern: &str) -> Self {
+        let query = pattern.contains('?');
         Self {
             host: host.map(|host| scope(host).into()),
-            paths: Paths::Glob(pattern.into()),
+            paths: Paths::Glob {
+                whole: Pattern::new(pattern.as_bytes()),
+                path: query.then(|| Pattern::new(before_query(pattern))),
+            },
         }
     }
 
     /// Whether it goes by a pattern, and not by the beginning.
     #[must_use]
     pub fn is_glob(&self) -> bool {
-        matches!(self.paths, Paths::Glob(_))
+        matches!(self.paths, Paths::Glob { .. })
     }
 
     /// The same for whatever host.
@@ -53,13 +84,13 @@ impl Ban {
         Self { host: None, ..self }
     }
 
-    /// Whether it hits what is stored under the key.
+    /// Whether it hits what is stored there.
     #[must_use]
-    pub fn hits(&self, key: &Key) -> bool {
+    pub fn hits(&self, place: &Place<'_>) -> bool {
         self.host
             .as_deref()
-            .is_none_or(|host| host == scope(key.host()))
-            && self.paths.hit(key)
+            .is_none_or(|host| place.host.eq_ignore_ascii_case(host))
+            && self.paths.hit(place)
     }
 
     /// Something wider that one slot can hold: its host, or everything.
@@ -73,16 +104,13 @@ impl Ban {
 }
 
 impl Paths {
-    fn hit(&self, key: &Key) -> bool {
-        let path = key.path().as_bytes();
-        if key.is_searched() {
+    fn hit(&self, place: &Place<'_>) -> bool {
+        let path = place.path;
+        match (self, place.query) {
             // It may stand for whatever query this names.
-            return match self {
-                Self::Prefix(prefix) => path.starts_with(before_query(prefix)),
-                Self::Glob(pattern) => glob(before_query(pattern), path),
-            };
-        }
-        match (self, key.query()) {
+            (Self::Prefix(prefix), _) if place.is_searched => {
+                path.starts_with(before_query(prefix))
+            }
             (Self::Prefix(prefix), None) => path.starts_with(prefix.as_bytes()),
             (Self::Prefix(prefix), Some(query)) => {
                 // Compared in two pieces, because this runs on lookups.
@@ -91,12 +119,12 @@ impl Paths {
                     || prefix
                         .strip_prefix(path)
                         .and_then(|rest| rest.strip_prefix(b"?"))
-                        .is_some_and(|rest| query.as_bytes().starts_with(rest))
+                        .is_some_and(|rest| query.starts_with(rest))
             }
-            (Self::Glob(pattern), Some(query)) if pattern.contains('?') => {
-                glob(pattern.as_bytes(), &[path, b"?", query.as_bytes()].concat())
-            }
-            (Self::Glob(pattern), _) => glob(pattern.as_bytes(), path),
+            (Self::Glob { whole, path: None }, _) => whole.fits(path),
+            (Self::Glob { path: Some(it), .. }, _) if place.is_searched => it.fits(path),
+            (Self::Glob { whole, .. }, Some(query)) => whole.fits(&[path, b"?", query].concat()),
+            (Self::Glob { whole, .. }, None) => whole.fits(path),
         }
     }
 }
@@ -105,14 +133,48 @@ fn before_query(text: &str) -> &[u8] {
     text.split('?').next().unwrap_or_default().as_bytes()
 }
 
-/// Whether the whole text looks like the pattern. Follows all ways through the pattern at once, so
-/// that no path that somebody asks for makes it cost more than pattern times text.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let tokens = tokens(pattern);
+/// A pattern ready to be compared: most texts differ from it before the first star or behind the last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern {
+    head: Box<[u8]>,
+    /// From the first star to the last; nothing when there is none, and `head` is all of it.
+    middle: Box<[Token]>,
+    tail: Box<[u8]>,
+}
+
+impl Pattern {
+    fn new(pattern: &[u8]) -> Self {
+        let star = |byte: &u8| *byte == b'*';
+        let first = pattern.iter().position(star).unwrap_or(pattern.len());
+        let end = pattern.iter().rposition(star).map_or(first, |at| at + 1);
+        Self {
+            head: pattern[..first].into(),
+            middle: tokens(&pattern[first..end]).into(),
+            tail: pattern[end..].into(),
+        }
+    }
+
+    /// Whether the whole text looks like it.
+    fn fits(&self, text: &[u8]) -> bool {
+        let rest = text.strip_prefix(&*self.head);
+        let Some(rest) = rest.and_then(|rest| rest.strip_suffix(&*self.tail)) else {
+            return false;
+        };
+        match &*self.middle {
+            [] => rest.is_empty(),
+            [Token::All] => true,
+            middle => looks_like(middle, rest),
+        }
+    }
+}
+
+/// Follows all ways through the pattern at once, so that no path that somebody asks for makes it cost
+/// more than pattern times text.
+fn looks_like(tokens: &[Token], text: &[u8]) -> bool {
     // `reached[i]`: the text read so far fits the first `i` tokens.
     let mut reached = vec![false; tokens.len() + 1];
     reached[0] = true;
-    pass_stars(&tokens, &mut reached);
+    pass_stars(tokens, &mut reached);
     for byte in text {
         // From behind, so that a place just reached does not count for this byte already.
         for at in (0..=tokens.len()).rev() {
@@ -124,7 +186,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
             let comes = at > 0 && reached[at - 1] && tokens[at - 1] == Token::Byte(*byte);
             reached[at] = reached[at] && stays || comes;
         }
-        pass_stars(&tokens, &mut reached);
+        pass_stars(tokens, &mut reached);
     }
     reached[tokens.len()]
 }

@@ -1,6 +1,6 @@
 //! An order to purge: what it aims at, and how it treats what it hits.
 
-use super::ban::Ban;
+use super::ban::{Ban, Place};
 use super::entry::Entry;
 use super::key::Key;
 use super::tags::{Mode, Slot, Target};
@@ -104,8 +104,12 @@ impl Order {
     #[must_use]
     pub fn hits(&self, key: &Key, entry: &Entry) -> bool {
         let mut slots = entry.slots.iter();
-        slots.any(|slot| self.slots.binary_search(slot).is_ok())
-            || self.bans.iter().any(|ban| ban.hits(key))
+        let by_slot = slots.any(|slot| self.slots.binary_search(slot).is_ok());
+        if by_slot || self.bans.is_empty() {
+            return by_slot;
+        }
+        let place = Place::of(key);
+        self.bans.iter().any(|ban| ban.hits(&place))
     }
 }
 

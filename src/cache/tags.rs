@@ -298,17 +298,22 @@ fn everything_slot() -> Slot {
 /// Whether two ways to write a host mean the same one to purges.
 #[must_use]
 pub fn is_same_host(one: &str, other: &str) -> bool {
-    scope(one) == scope(other)
+    bare(one).eq_ignore_ascii_case(bare(other))
 }
 
-/// The host as slots know it: in lower case, without the ports that are the default of one scheme
-/// or the other and without the dot of a fully qualified name, so that one spelling purges all.
+/// The host as slots know it: in lower case and [`bare`].
 pub(super) fn scope(host: &str) -> String {
+    bare(host).to_ascii_lowercase()
+}
+
+/// The host without the ports that are the default of one scheme or the other and without the dot of
+/// a fully qualified name, so that one spelling purges all.
+pub(super) fn bare(host: &str) -> &str {
     let host = host
         .strip_suffix(":80")
         .or_else(|| host.strip_suffix(":443"))
         .unwrap_or(host);
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 fn slot(kind: u8, parts: &[&str]) -> Slot {

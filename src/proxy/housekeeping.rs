@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
@@ -21,11 +22,14 @@ use crate::store::memory::MemoryTier;
 const EVERY: Duration = Duration::from_secs(60);
 /// Between the end of a sweep and the next, also when one is asked for.
 const REST: Duration = Duration::from_millis(100);
-/// Objects looked at without a pause: well below a millisecond, unless there are many bans.
+/// Objects looked at without letting others go on: well below a millisecond.
 const STEP_OBJECTS: usize = 256;
-/// A step is followed by a pause of so many times its length: a quarter of a core at the most.
+/// With so many bans it is half as many.
+const STEP_BANS: usize = 16;
+/// Steps are followed by pauses of so many times their length: a quarter of a core at the most.
 const PAUSE_STEPS: u32 = 3;
-const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// Shorter ones are put together.
+const PAUSE_MIN: Duration = Duration::from_millis(2);
 /// For how long what has expired is kept for clients that accept it (`max-stale`).
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -73,17 +77,24 @@ async fn sweep(memory: &MemoryTier, generations: &Generations) -> usize {
     let newest = generations.bans().newest();
     let contents = memory.contents();
     let mut walk = contents.walk();
-    let mut removed = 0;
+    let (mut removed, mut owed) = (0, Duration::ZERO);
     loop {
         let (began, now) = (Instant::now(), SystemTime::now());
-        let swept = memory.sweep(&mut walk, STEP_OBJECTS, |key, entry| {
+        let step = STEP_OBJECTS * STEP_BANS / (STEP_BANS + generations.bans().len());
+        let swept = memory.sweep(&mut walk, step.max(1), |key, entry| {
             is_useless(generations, key, entry, now)
         });
         removed += swept.removed;
         if swept.done {
             break;
         }
-        sleep(PAUSE_MIN.max(began.elapsed() * PAUSE_STEPS)).await;
+        owed += began.elapsed() * PAUSE_STEPS;
+        if owed < PAUSE_MIN {
+            yield_now().await;
+        } else {
+            sleep(owed).await;
+            owed = Duration::ZERO;
+        }
     }
     // Whatever was stored before those bans is compared with them now.
     generations.bans().retire(newest);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::cache::ban::Ban;
+use crate::cache::ban::{Ban, Place};
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::tags::{Mode, Purge};
@@ -110,7 +110,9 @@ impl Bans {
         if compared < list.floor {
             return Purge::Invalid;
         }
-        let hits = list.after(compared).iter().filter(|b| b.ban.hits(key));
+        let place = Place::of(key);
+        let bans = list.after(compared).iter();
+        let hits = bans.filter(|b| b.ban.hits(&place));
         let worst = hits.map(|b| b.mode.purge()).max().unwrap_or_default();
         let found = found.max(worst);
         entry.mark.note(newest, found);
@@ -121,8 +123,9 @@ impl Bans {
     #[must_use]
     pub fn is_hard(&self, key: &Key, entry: &Entry) -> bool {
         let list = self.list.load();
+        let place = Place::of(key);
         let mut after = list.after(entry.sequence).iter();
-        after.any(|b| b.mode == Mode::Hard && b.ban.hits(key))
+        after.any(|b| b.mode == Mode::Hard && b.ban.hits(&place))
     }
 
     /// The number of the last ban; zero: there was none.

@@ -320,3 +320,22 @@ async fn looking_needs_the_token_too() {
         Request::get("/v1/objects").header("Authorization", "Bearer open-sesame-0123456789");
     assert_eq!(sidecar.admin(&request).await.status, 200);
 }
+
+#[tokio::test]
+async fn where_hosts_make_no_difference_any_of_them_finds_it() {
+    let origin = Origin::counting(&[("Cache-Control", "max-age=60"), ("Cache-Tag", "t")]).await;
+    let yaml = "cache: {key: {host: off}}";
+    let sidecar = Sidecar::with(yaml).origin(&origin).start().await;
+    sidecar.get("/a").await;
+    for query in [
+        "",
+        "?host=elsewhere.test",
+        "?prefix=http://elsewhere.test/a",
+    ] {
+        assert_eq!(urls(&listed(&sidecar, query).await).len(), 1, "{query}");
+    }
+    let one = listed(&sidecar, "/http%3A%2F%2Felsewhere.test%2Fa").await;
+    assert_eq!(one["variants"][0]["tags"], json!(["t"]));
+    let told = sidecar.purge(json!({"host": "elsewhere.test"})).await;
+    assert_eq!(told["hit"]["responses"], 1, "{told}");
+}

@@ -27,6 +27,28 @@ async fn purge(sidecar: &Sidecar, path: &str) {
         .await;
 }
 
+/// Connections on which these heads were sent, all of them with the sidecar by now.
+async fn waiting(sidecar: &Sidecar, heads: impl IntoIterator<Item = String>) -> Vec<Connection> {
+    let mut connections = Vec::new();
+    for head in heads {
+        let mut connection = sidecar.connect().await;
+        connection.send(head.as_bytes()).await.unwrap();
+        connections.push(connection);
+    }
+    let count = connections.len() as f64;
+    eventually("all to be under way", PATIENCE, async || {
+        let metrics = sidecar.metrics().await;
+        metrics.sum("vestibule_requests_in_flight", &[]) >= count
+    })
+    .await;
+    connections
+}
+
+/// A GET of the root with one more field.
+fn asking(field: &str) -> String {
+    format!("GET / HTTP/1.1\r\nHost: app.test\r\n{field}\r\n\r\n")
+}
+
 #[tokio::test]
 async fn a_304_makes_what_is_stored_fresh_again() {
     let origin = Origin::start(|asked| page(asked, "\"1\"", "max-age=60")).await;
@@ -188,23 +210,7 @@ async fn many_who_wait_for_the_same_word_have_it_asked_once() {
     let sidecar = Sidecar::before(&origin).await;
     sidecar.get("/").await;
     purge(&sidecar, "/").await;
-    let mut waiting = Vec::new();
-    for _ in 0..20 {
-        let mut connection = sidecar.connect().await;
-        connection
-            .send(b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-            .await
-            .unwrap();
-        waiting.push(connection);
-    }
-    eventually("all to be under way", PATIENCE, async || {
-        sidecar
-            .metrics()
-            .await
-            .sum("vestibule_requests_in_flight", &[])
-            >= 20.0
-    })
-    .await;
+    let waiting = waiting(&sidecar, vec![asking("Accept: */*"); 20]).await;
     gate.open();
     let mut collapsed = 0;
     for mut connection in waiting {
@@ -231,15 +237,7 @@ async fn what_must_be_asked_each_time_is_asked_side_by_side() {
     .await;
     let sidecar = Sidecar::before(&origin).await;
     sidecar.get("/").await;
-    let mut waiting = Vec::new();
-    for _ in 0..5 {
-        let mut connection = Connection::open(sidecar.address()).await.unwrap();
-        connection
-            .send(b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
-            .await
-            .unwrap();
-        waiting.push(connection);
-    }
+    let waiting = waiting(&sidecar, vec![asking("Accept: */*"); 5]).await;
     eventually("each to be asked", PATIENCE, async || {
         origin.requests() == 6
     })
@@ -376,25 +374,13 @@ async fn a_crowd_in_three_languages_costs_three_fetches() {
     })
     .await;
     let sidecar = Sidecar::before(&origin).await;
-    let mut waiting = Vec::new();
-    for n in 0..30 {
-        let language = ["de", "en", "fr"][n % 3];
-        let mut connection = sidecar.connect().await;
-        let head =
-            format!("GET / HTTP/1.1\r\nHost: app.test\r\nAccept-Language: {language}\r\n\r\n");
-        connection.send(head.as_bytes()).await.unwrap();
-        waiting.push((language, connection));
-    }
-    eventually("all to be under way", PATIENCE, async || {
-        sidecar
-            .metrics()
-            .await
-            .sum("vestibule_requests_in_flight", &[])
-            >= 30.0
-    })
-    .await;
+    let languages = ["de", "en", "fr"].iter().cycle().take(30);
+    let heads = languages
+        .clone()
+        .map(|language| asking(&format!("Accept-Language: {language}")));
+    let waiting = waiting(&sidecar, heads).await;
     gate.open();
-    for (language, mut connection) in waiting {
+    for (language, mut connection) in languages.zip(waiting) {
         let answer = connection.response("GET").await.unwrap();
         assert_eq!(answer.text(), format!("in {language}"));
     }
