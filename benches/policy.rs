@@ -110,9 +110,7 @@ fn settings() -> Settings {
 fn rule() -> Rule {
     Rule {
         enabled: true,
-        ttl: None,
-        request_cookies: None,
-        tags: Vec::new(),
+        ..Rule::default()
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, LAST_MODIFIED,
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, LAST_MODIFIED, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -92,7 +92,11 @@ pub fn freshen(
     settings: &Settings,
     rule: &Rule,
 ) -> Result<Entry, Reason> {
-    let headers = &head(entry, update.headers);
+    let mut headers = head(entry, update.headers);
+    if let Some(lacking) = vary::lacking(&headers, &rule.vary) {
+        headers.append(VARY, lacking);
+    }
+    let headers = &headers;
     let response = Response {
         status: entry.status,
         headers,

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{AUTHORIZATION, CONTENT_RANGE, RANGE};
+use http::header::{AUTHORIZATION, CONTENT_RANGE, HeaderName, RANGE};
 
 use super::entry::Entry;
 pub use super::policy::is_error;
 use super::policy::{self, Request, has_unkeyed_cookies};
 use super::tags::Purge;
-use super::{RequestCookies, Rule, SetCookie, Settings};
+use super::{RequestCookies, Rule, SetCookie, Settings, vary};
 use crate::headers::cache_control::{CacheControl, Delta, pragma_no_cache};
 use crate::reason::Reason;
 
@@ -52,6 +52,8 @@ pub struct Terms<'a> {
     pub request_cookies: &'a RequestCookies,
     /// Whether responses that set cookies are kept without them.
     pub set_cookie: SetCookie,
+    /// Request fields on which responses depend, whatever their `Vary` says.
+    pub vary: &'a [HeaderName],
 }
 
 impl<'a> Terms<'a> {
@@ -69,6 +71,7 @@ impl<'a> Terms<'a> {
             fallback: fallback.map_or(Duration::ZERO, |lifetime| lifetime.length),
             request_cookies: settings.request_cookies(rule),
             set_cookie: settings.safety.set_cookie,
+            vary: &rule.vary,
         }
     }
 }
@@ -221,6 +224,10 @@ fn not_for<E>(
     }
     if audience.despite_set_cookie && terms.set_cookie == SetCookie::Bypass {
         deny(Reason::SetCookie)?;
+    }
+    // It was stored before the rule named them, hence for whatever values.
+    if !vary::covers(&entry.selecting, terms.vary) {
+        deny(Reason::VaryMiss)?;
     }
     // The same as for cookies. RFC 9111 §3.5 asks for it only where the stored response answered a
     // request with credentials.

@@ -1,5 +1,6 @@
 //! What the configuration says to the cache, as a whole and for the matched route.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
@@ -62,6 +63,8 @@ pub struct Rule {
     pub ttl: Option<Duration>,
     /// Instead of [`Safety::request_cookies`].
     pub request_cookies: Option<RequestCookies>,
+    /// Request fields on which the answers depend, besides those that their `Vary` names.
+    pub vary: Arc<[HeaderName]>,
     /// Tags for what is stored, already expanded for this request.
     pub tags: Vec<String>,
 }

@@ -81,9 +81,7 @@ pub(crate) fn settings() -> Settings {
 pub(crate) fn rule() -> Rule {
     Rule {
         enabled: true,
-        ttl: None,
-        request_cookies: None,
-        tags: Vec::new(),
+        ..Rule::default()
     }
 }
 

@@ -162,6 +162,32 @@ fn list(value: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Whether the app gets the field from us, whatever a client sends.
+#[must_use]
+pub fn is_written_here(name: &str) -> bool {
+    let same = |own: &HeaderName| own.as_str().eq_ignore_ascii_case(name);
+    WRITTEN_HERE.iter().any(same)
+}
+
+/// What has to be added to `Vary` so that it names these fields too; `None`: nothing.
+#[must_use]
+pub fn lacking(response: &HeaderMap, names: &[HeaderName]) -> Option<HeaderValue> {
+    let named = |name: &HeaderName| {
+        let mut members = response.get_all(VARY).iter().flat_map(members);
+        members
+            .any(|member| member == b"*" || member.eq_ignore_ascii_case(name.as_str().as_bytes()))
+    };
+    let lacking: Vec<_> = names
+        .iter()
+        .filter(|name| !named(name))
+        .map(HeaderName::as_str)
+        .collect();
+    match lacking.is_empty() {
+        true => None,
+        false => HeaderValue::try_from(lacking.join(", ")).ok(),
+    }
+}
+
 /// Whether an answer with this head may be stored as far as `Vary` is concerned.
 ///
 /// # Errors
@@ -220,6 +246,13 @@ pub fn of_request(
     fields
         .map(|name| Selected::new(name, request, settings))
         .collect()
+}
+
+/// Whether what was stored for `selecting` was chosen by each of these fields.
+#[must_use]
+pub fn covers(selecting: &[Selected], names: &[HeaderName]) -> bool {
+    let mut names = names.iter();
+    names.all(|name| selecting.iter().any(|field| field.name == *name))
 }
 
 /// Whether the request may be answered with what was stored for `selecting`.

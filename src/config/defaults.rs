@@ -288,6 +288,8 @@ impl Default for RouteCache {
         Self {
             enabled: true,
             ttl: None,
+            request_cookies: None,
+            vary: Vec::new(),
             tags: Vec::new(),
         }
     }

@@ -154,7 +154,7 @@ mod tests {
     use crate::config::yaml;
 
     /// Written in the example as comments only, because their default is to be absent.
-    const COMMENTED: [&str; 15] = [
+    const COMMENTED: [&str; 18] = [
         "listen[].address",
         "listen[].http2",
         "cache.safety.request_cookies.allow",
@@ -169,6 +169,9 @@ mod tests {
         "routes[].match.host",
         "routes[].cache",
         "routes[].cache.ttl",
+        "routes[].cache.request_cookies",
+        "routes[].cache.request_cookies.allow",
+        "routes[].cache.vary",
         "routes[].cache.tags",
     ];
 

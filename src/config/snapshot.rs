@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderName, Method};
 
 use super::matcher::{Captures, Matcher, Subject, TagTemplate, clean};
 use super::units::Secret;
@@ -165,6 +165,10 @@ pub struct RouteCache {
     pub enabled: bool,
     /// Freshness where the answer says nothing.
     pub ttl: Option<Duration>,
+    /// What becomes of requests with cookies, where it is not what `cache.safety` says.
+    pub request_cookies: Option<cache::RequestCookies>,
+    /// Request fields on which the answers depend, besides those of their `Vary`.
+    pub vary: Arc<[HeaderName]>,
     /// Tags that are added to those of the app.
     pub tags: Vec<TagTemplate>,
 }
@@ -258,7 +262,8 @@ impl Route {
         cache::Rule {
             enabled: self.cache.enabled && !captures.is_ambiguous(),
             ttl: self.cache.ttl,
-            request_cookies: None,
+            request_cookies: self.cache.request_cookies.clone(),
+            vary: self.cache.vary.clone(),
             tags: self
                 .cache
                 .tags

@@ -19,6 +19,7 @@ use crate::cache::conditional::{self, Precondition, in_not_modified};
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::range::{self, RangeAnswer};
+use crate::cache::{Rule, vary};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -38,7 +39,19 @@ pub(super) fn dress(
         // An HTTP/1.0 client knows no chunks: its body ends with the connection (RFC 9112 §6.1).
         response.remove_header(&header::TRANSFER_ENCODING);
     }
+    if let Some(admitted) = &ctx.admitted {
+        vary_by_rule(response, &admitted.rule)?;
+    }
     sign(shared, session, response, ctx)
+}
+
+/// Says on which request fields the answer depends by the route's rule, to this cache and to those
+/// behind it.
+pub(super) fn vary_by_rule(response: &mut ResponseHeader, rule: &Rule) -> Result<()> {
+    match vary::lacking(&response.headers, &rule.vary) {
+        Some(lacking) => response.append_header(header::VARY, lacking).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// The fields that every answer carries, wherever it comes from.

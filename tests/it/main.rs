@@ -28,6 +28,7 @@ mod purge_cli;
 mod purge_modes;
 mod purge_race;
 mod reload;
+mod routes;
 mod safety;
 mod search;
 mod selfcheck;

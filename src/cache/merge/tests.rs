@@ -1,12 +1,14 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
-use super::{HeadVerdict, by_head, head, selected};
+use super::{HeadVerdict, Update, by_head, freshen, head, selected};
+use crate::cache::Rule;
 use crate::cache::entry::{Entry, Fetched};
 use crate::cache::freshness::{Freshness, initial_age};
 use crate::cache::object::Object;
-use crate::cache::testing::{Fields, entry, get, headers, key, now, secs};
+use crate::cache::testing::{Fields, entry, get, headers, key, now, rule, secs, settings};
 use crate::cache::vary;
 
 const MODIFIED: &str = "Sun, 06 Nov 1994 08:00:00 GMT";
@@ -184,6 +186,41 @@ fn a_refreshed_entry_shares_the_bodies() {
         "purgeable by its new tag"
     );
     assert!(new.weight() >= old.weight(), "coded bodies count");
+}
+
+/// A 304 brings the app's own `Vary`, or none; what the rule names besides is chosen by all the same.
+#[test]
+fn the_rule_is_heard_about_vary_again() {
+    let rule = Rule {
+        vary: [HeaderName::from_static("x-kind")].into(),
+        ..rule()
+    };
+    let old = stored(&[("cache-control", "max-age=60"), ("vary", "x-kind")]);
+    let asked = headers(&[("x-kind", "a")]);
+    for (said, expected) in [
+        (&[][..], 1),
+        (&[("vary", "accept")], 2),
+        (&[("vary", "x-kind")], 1),
+    ] {
+        let update = Update {
+            headers: &headers(said),
+            received_at: now(),
+            delay: Duration::ZERO,
+            sequence: 0,
+        };
+        let new = freshen(
+            &old,
+            &key("/"),
+            &update,
+            &get(&asked),
+            &[],
+            &settings(),
+            &rule,
+        );
+        let new = new.expect("may be stored");
+        assert_eq!(new.selecting.len(), expected, "{said:?}: {:?}", new.headers);
+        assert!(vary::covers(&new.selecting, &rule.vary), "{said:?}");
+    }
 }
 
 /// RFC 9111 §4.3.4. Each case: stored heads, oldest first; the one that was asked about; the 304;

@@ -17,6 +17,7 @@ const TERMS: Terms<'static> = Terms {
     fallback: Duration::ZERO,
     request_cookies: &RequestCookies::Bypass,
     set_cookie: SetCookie::Bypass,
+    vary: &[],
 };
 
 /// Stored for a minute, and otherwise as `freshness` says.

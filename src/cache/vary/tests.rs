@@ -1,7 +1,7 @@
 use http::header::{ACCEPT_LANGUAGE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{FIELDS_MAX, Settings, judge, matches, select};
+use super::{FIELDS_MAX, Settings, covers, judge, lacking, matches, select};
 use crate::reason::Reason;
 
 fn lines(name: &'static str, values: &[&str]) -> HeaderMap {
@@ -226,4 +226,39 @@ fn secrets_do_not_show() {
     let selected = select(&head, &lines("cookie", &["id=secret"]), &[], &settings);
     let text = format!("{selected:?}");
     assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn what_a_rule_adds_to_vary() {
+    let names = [ACCEPT_LANGUAGE, HeaderName::from_static("x-kind")];
+    let cases: &[(&[&str], Option<&str>)] = &[
+        (&[], Some("accept-language, x-kind")),
+        (&["Cookie"], Some("accept-language, x-kind")),
+        (&["X-KIND, Accept"], Some("accept-language")),
+        (&["X-Kind", "accept-language"], None),
+        (&["*"], None),
+    ];
+    for (said, expected) in cases {
+        let found = lacking(&lines("vary", said), &names);
+        assert_eq!(
+            found.as_ref().map(|v| v.as_bytes()),
+            expected.map(str::as_bytes),
+            "{said:?}"
+        );
+    }
+    assert_eq!(lacking(&lines("vary", &[]), &[]), None);
+}
+
+#[test]
+fn what_was_chosen_by_a_field() {
+    let chosen = select(
+        &lines("vary", &["a, b"]),
+        &lines("a", &["1"]),
+        &[],
+        &Settings::default(),
+    );
+    let chosen = chosen.expect("allowed");
+    let name = HeaderName::from_static;
+    assert!(covers(&chosen, &[]) && covers(&chosen, &[name("b"), name("a")]));
+    assert!(!covers(&chosen, &[name("a"), name("c")]) && !covers(&[], &[name("a")]));
 }

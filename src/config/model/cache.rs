@@ -230,6 +230,11 @@ pub(in crate::config) struct RouteCache {
     /// Freshness of answers that say nothing themselves, instead of `cache.default_ttl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::config) ttl: Option<Period>,
+    /// Requests with cookies: bypass, ignore or {allow: [..]}, instead of `cache.safety.request_cookies`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) request_cookies: Option<Short<RequestCookies>>,
+    /// Request headers on which these answers depend, besides those that their Vary names.
+    pub(in crate::config) vary: Vec<String>,
     /// Tags for purging, next to those the app sends; {name} is filled from the path.
     pub(in crate::config) tags: Vec<String>,
 }

@@ -24,6 +24,8 @@ pub(super) fn default_route() -> Route {
         cache: RouteCache {
             enabled: true,
             ttl: None,
+            request_cookies: None,
+            vary: Arc::default(),
             tags: Vec::new(),
         },
         compression: true,
@@ -89,6 +91,12 @@ impl Check<'_> {
             cache: RouteCache {
                 enabled: rules.enabled,
                 ttl: rules.ttl.map(|ttl| ttl.0),
+                request_cookies: rules.request_cookies.as_ref().map(|cookies| {
+                    self.request_cookies(&cookies.0, &path.join("cache.request_cookies"))
+                }),
+                vary: self
+                    .route_vary(rules, &path.join("cache.vary"), cache)
+                    .into(),
                 // Without a pattern that compiled nobody knows its captures.
                 tags: match (&route.r#match.path, &matcher.path) {
                     (Some(_), None) => Vec::new(),

@@ -95,6 +95,35 @@ impl Check<'_> {
         names.to_vec()
     }
 
+    /// The request fields that a route's answers depend on besides their `Vary`.
+    pub(super) fn route_vary(
+        &mut self,
+        rules: &model::RouteCache,
+        path: &KeyPath,
+        cache: &model::Cache,
+    ) -> Vec<HeaderName> {
+        let vary = &cache.safety.vary;
+        let lists =
+            |texts: &[String], name: &str| texts.iter().any(|t| t.eq_ignore_ascii_case(name));
+        for (nth, text) in rules.vary.iter().enumerate() {
+            let path = self.element(path, nth);
+            if lists(&vary.deny, text) {
+                let message =
+                    "is in cache.safety.vary.deny, so that nothing of this route would be stored";
+                self.fail(&path, message);
+            } else if cache::vary::is_written_here(text) {
+                self.fail(
+                    &path,
+                    "has the same value for all clients: the app gets it from this proxy",
+                );
+            }
+        }
+        let mut names = self.few_headers(path, &rules.vary);
+        // Where bodies are stored without a coding, any value will do.
+        names.retain(|name| *name != ACCEPT_ENCODING || !lists(&vary.normalize, name.as_str()));
+        names
+    }
+
     pub(super) fn vary(&mut self, vary: &model::Vary) -> cache::vary::Settings {
         let path = KeyPath::of("cache.safety.vary");
         let deny = self.few_headers(&path.join("deny"), &vary.deny);

@@ -23,7 +23,7 @@ use crate::cache::search::Variance;
 use crate::cache::tags::Purge;
 use crate::cache::{policy, tags, vary};
 use crate::proxy::admit::content_length;
-use crate::proxy::{error, upstream};
+use crate::proxy::{error, respond, upstream};
 use crate::reason::Reason;
 
 /// An answer that is not shared; its body is still to be read.
@@ -80,6 +80,9 @@ async fn fetch(landing: &Landing, mut order: Order, hand_over: oneshot::Sender<H
             Ok(asked) => asked,
             Err(e) => return failed(landing, &e),
         };
+    }
+    if let Err(e) = respond::vary_by_rule(&mut asked.response, &order.rule) {
+        return failed(landing, &e);
     }
     let judged = match is_to_be_hidden(landing, &order, asked.response.status) {
         true => Err(Reason::StaleIfError),

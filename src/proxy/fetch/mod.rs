@@ -81,19 +81,29 @@ struct Queue {
 }
 
 impl Queue {
-    /// That of a request with this head. `fields` are those by which answers to it are known to vary.
+    /// That of a request with this head: as far as its answer is known to vary, by what is stored, by
+    /// the rule and by `more`.
     fn of(
         headers: &HeaderMap,
         key: &Key,
-        fields: &[HeaderName],
+        object: Option<&Object>,
+        more: &[HeaderName],
         settings: &Settings,
         rule: Option<&Rule>,
     ) -> Self {
-        let own = |rule| has_unkeyed_cookies(headers, settings.request_cookies(rule));
+        let mut fields = object.map(Object::vary_fields).unwrap_or_default();
+        fields.extend_from_slice(more);
+        let mut personal = headers.contains_key(AUTHORIZATION);
+        if let Some(rule) = rule {
+            fields.extend_from_slice(&rule.vary);
+            personal |= has_unkeyed_cookies(headers, settings.request_cookies(rule));
+        }
+        fields.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        fields.dedup();
         Self {
             key: key.clone(),
-            personal: rule.is_some_and(own) || headers.contains_key(AUTHORIZATION),
-            variant: vary::of_request(fields, headers, &settings.vary),
+            personal,
+            variant: vary::of_request(&fields, headers, &settings.vary),
         }
     }
 }
@@ -271,8 +281,8 @@ pub(super) async fn answer(
     wanted: Wanted<'_>,
 ) -> Result<Fetched> {
     let key = wanted.key;
-    let fields = vary_fields(wanted.object.as_deref(), &wanted.varies_by);
-    let queue = queue(session, ctx, key, &fields);
+    let object = wanted.object.as_deref();
+    let queue = queue(session, ctx, key, object, &wanted.varies_by);
     if let Some(why) = shared.fetches.passes(&queue, Instant::now()) {
         shared.metrics.decide(why);
         ctx.outcome.goes_past(why);
@@ -308,7 +318,7 @@ pub(super) async fn refresh(
     stored: &Arc<Entry>,
 ) -> bool {
     let object = shared.memory.get(key);
-    let queue = queue(session, ctx, key, &vary_fields(object.as_deref(), &[]));
+    let queue = queue(session, ctx, key, object.as_deref(), &[]);
     if shared.fetches.flights().contains_key(&queue) {
         return true;
     }
@@ -326,7 +336,7 @@ pub(super) async fn refresh(
 /// Whether somebody is fetching what the request asks for.
 pub(super) fn is_under_way(shared: &Shared, session: &Session, ctx: &Ctx, key: &Key) -> bool {
     let object = shared.memory.get(key);
-    let queue = queue(session, ctx, key, &vary_fields(object.as_deref(), &[]));
+    let queue = queue(session, ctx, key, object.as_deref(), &[]);
     shared.fetches.flights().contains_key(&queue)
 }
 
@@ -341,27 +351,23 @@ pub(super) struct Traffic {
 /// What is going on about the key.
 pub(super) fn traffic(shared: &Shared, incoming: &Incoming<'_>, key: &Key) -> Traffic {
     let object = shared.memory.get(key);
-    let fields = vary_fields(object.as_deref(), &[]);
     let (headers, settings) = (&incoming.head.headers, &incoming.snapshot.cache);
     let rule = Some(&incoming.admitted.rule);
-    let queue = Queue::of(headers, key, &fields, settings, rule);
+    let queue = Queue::of(headers, key, object.as_deref(), &[], settings, rule);
     Traffic {
         under_way: shared.fetches.flights().contains_key(&queue),
         passing: shared.fetches.passing(&queue, Instant::now()),
     }
 }
 
-/// The request fields by which answers vary, sorted, each once.
-fn vary_fields(object: Option<&Object>, more: &[HeaderName]) -> Vec<HeaderName> {
-    let mut fields = object.map(Object::vary_fields).unwrap_or_default();
-    fields.extend_from_slice(more);
-    fields.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-    fields.dedup();
-    fields
-}
-
-fn queue(session: &Session, ctx: &Ctx, key: &Key, fields: &[HeaderName]) -> Queue {
-    let headers = &session.req_header().headers;
+fn queue(
+    session: &Session,
+    ctx: &Ctx,
+    key: &Key,
+    object: Option<&Object>,
+    more: &[HeaderName],
+) -> Queue {
+    let (headers, settings) = (&session.req_header().headers, &ctx.snapshot.cache);
     let rule = ctx.admitted.as_ref().map(|admitted| &admitted.rule);
-    Queue::of(headers, key, fields, &ctx.snapshot.cache, rule)
+    Queue::of(headers, key, object, more, settings, rule)
 }

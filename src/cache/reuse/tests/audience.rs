@@ -1,6 +1,8 @@
 //! Whose requests a stored response may answer (RFC 9111 §3.5, §7.3).
 
 use super::*;
+use crate::cache::vary;
+use http::HeaderName;
 
 const COOKIE: Fields = &[("cookie", "session=1; lang=de")];
 const AUTHORIZATION: Fields = &[("authorization", "Basic x")];
@@ -137,6 +139,27 @@ fn requests_with_cookies_or_credentials() {
     });
     assert!(matches!(
         judge(&stored, &[], &strip, 0),
+        Reuse::Serve { .. }
+    ));
+}
+
+/// What was stored before a rule named the field was stored for any value of it.
+#[test]
+fn a_rule_that_names_a_field_ends_what_was_not_chosen_by_it() {
+    let names = [HeaderName::from_static("x-kind")];
+    let named = Terms {
+        vary: &names,
+        ..TERMS
+    };
+    let mut entry = stored(Freshness::default());
+    let fields: Fields = &[("x-kind", "a")];
+    assert_eq!(
+        judge(&entry, fields, &named, 0),
+        Reuse::Miss(Reason::VaryMiss)
+    );
+    entry.selecting = vary::of_request(&names, &headers(fields), &vary::Settings::default());
+    assert!(matches!(
+        judge(&entry, fields, &named, 0),
         Reuse::Serve { .. }
     ));
 }

@@ -68,6 +68,7 @@ fn any_terms() -> impl Strategy<Value = Terms<'static>> {
                 _ => &RequestCookies::Bypass,
             },
             set_cookie,
+            vary: &[],
         },
     )
 }
