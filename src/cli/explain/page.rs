@@ -242,7 +242,11 @@ impl Page {
             return self.put("", &format!("asked just now: {code}: {text}"));
         }
         let status = app.status.unwrap_or_default();
-        let after = format!("{} s", number(app.delay_seconds.unwrap_or_default()));
+        let after = match app.delay_seconds.unwrap_or_default() {
+            0.0 => "less than 1 ms".to_owned(),
+            delay if delay < 1.0 => format!("{} ms", number(delay * 1_000.0)),
+            delay => format!("{} s", number(delay)),
+        };
         self.put(
             "",
             &format!("{status} after {after}, asked just now, and nothing of it stored"),
