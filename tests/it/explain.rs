@@ -10,6 +10,8 @@ routes:
 - {name: item, match: {path: '/items/{id}'}, cache: {ttl: 60s, tags: ['item:{id}']}}
 ";
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 async fn origin() -> Origin {
     Origin::start(|asked| match asked.path() {
         "/fresh" | "/account/me" => Reply::cacheable("x").header("ETag", "\"1\""),
@@ -43,7 +45,7 @@ async fn start(origin: &Origin) -> Sidecar {
 }
 
 /// A question about a path of the tests' host.
-fn about(path: &str, more: &[(&str, &str)]) -> Request {
+fn about(path: &str, more: Fields<'_>) -> Request {
     let url = Sidecar::url_of(path);
     let pairs = [("url", url.as_str())]
         .into_iter()
@@ -59,21 +61,21 @@ fn about(path: &str, more: &[(&str, &str)]) -> Request {
     Request::get(&format!("/v1/explain?{}", query.join("&")))
 }
 
-async fn explain(sidecar: &Sidecar, path: &str, more: &[(&str, &str)]) -> Value {
+async fn explain(sidecar: &Sidecar, path: &str, more: Fields<'_>) -> Value {
     let answer = sidecar.admin(&about(path, more)).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     answer.json()
 }
 
 /// Explains a GET with these headers.
-async fn with(sidecar: &Sidecar, path: &str, headers: &[(&str, &str)]) -> Value {
+async fn with(sidecar: &Sidecar, path: &str, headers: Fields<'_>) -> Value {
     let lines: Vec<_> = headers.iter().map(|(n, v)| format!("{n}: {v}")).collect();
     let more: Vec<_> = lines.iter().map(|line| ("header", line.as_str())).collect();
     explain(sidecar, path, &more).await
 }
 
 /// Asks by GET with these headers.
-async fn get(sidecar: &Sidecar, path: &str, headers: &[(&str, &str)]) -> Response {
+async fn get(sidecar: &Sidecar, path: &str, headers: Fields<'_>) -> Response {
     let request = headers
         .iter()
         .fold(Request::get(path), |request, (n, v)| request.header(n, v));
@@ -131,8 +133,14 @@ async fn what_would_be_stored_is_told_and_not_stored() {
     let answer = sidecar.get("/fresh?b=2&a=1").await;
     came_true(&told, &answer);
     assert_eq!(origin.requests(), 2, "nothing was stored");
-    let scrape = sidecar.metrics().await;
-    assert_eq!(scrape.sum("vestibule_requests_total", &[]), 1.0);
+    // Counted once its last byte is out; the explanation is not.
+    eventually("the request to be counted", PATIENCE, async || {
+        let scrape = sidecar.metrics().await;
+        let counted = scrape.sum("vestibule_requests_total", &[]);
+        assert!(counted <= 1.0, "{counted}");
+        counted == 1.0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -186,7 +194,7 @@ async fn a_hit_is_told_term_by_term_and_asks_nobody() {
 async fn each_reason_comes_true_and_has_help() {
     let origin = origin().await;
     let cookie = ("Cookie", "lang=s3cret");
-    let cases: [(&str, &[(&str, &str)], &[&str]); 12] = [
+    let cases: [(&str, Fields, &[&str]); 12] = [
         ("/cookie", &[], &["SET_COOKIE"]),
         ("/none", &[], &["NO_FRESHNESS"]),
         ("/fresh", &[cookie], &["REQUEST_COOKIE"]),
@@ -358,6 +366,25 @@ async fn what_is_stored_may_not_be_for_this_request() {
 }
 
 #[tokio::test]
+async fn what_joins_the_key_is_told_by_name() {
+    let origin = origin().await;
+    let yaml = "cache: {safety: {request_cookies: {allow: [lang]}, unkeyed_headers: key}}";
+    let sidecar = Sidecar::with(yaml).origin(&origin).start().await;
+    let headers = [("Cookie", "lang=s3cret"), ("X-Forwarded-Host", "s3cret")];
+    let told = with(&sidecar, "/fresh", &headers).await;
+    assert_eq!(
+        told["key"]["parts"],
+        json!(["header x-forwarded-host", "cookie lang"])
+    );
+    assert_eq!(outcome(&told), "store", "{told:#}");
+    assert!(!told.to_string().contains("s3cret"), "{told:#}");
+    came_true(&told, &get(&sidecar, "/fresh", &headers).await);
+    assert_eq!(outcome(&with(&sidecar, "/fresh", &headers).await), "hit");
+    let other = [("Cookie", "lang=other"), headers[1]];
+    assert_eq!(outcome(&with(&sidecar, "/fresh", &other).await), "store");
+}
+
+#[tokio::test]
 async fn purges_are_told() {
     let origin = origin().await;
     let sidecar = start(&origin).await;
@@ -499,72 +526,4 @@ async fn questions_that_are_none_are_refused() {
     let guarded = Sidecar::with(yaml).origin(&origin).start().await;
     assert_eq!(guarded.admin(&about("/fresh", &[])).await.status, 401);
     assert_eq!(origin.requests(), 0);
-}
-
-#[tokio::test]
-async fn the_command_prints_a_page() {
-    let origin = origin().await;
-    let sidecar = start(&origin).await;
-    let admin = sidecar.admin_url();
-    let url = Sidecar::url_of("/everything");
-    let ask = async |args: &[&str]| {
-        let all = [&["explain", "--admin", &admin], args].concat();
-        sidecar.cli(&all).await
-    };
-    let told = ask(&[
-        &url,
-        "-H",
-        "Cookie: lang=s3cret",
-        "-H",
-        "Authorization: s3cret",
-    ])
-    .await;
-    assert_eq!((told.code, told.stderr.as_str()), (0, ""), "{told:?}");
-    for expected in [
-        &format!("GET {url}\n"),
-        "\n  would go to the app, never stored because the response says",
-        "\n  Cache-Status: vestibule; fwd=uri-miss; detail=PRIVATE\n",
-        "\nWhy not     what the app answers is not stored:\n",
-        "SET_COOKIE      The response sets a cookie.",
-        "seen: Set-Cookie: sid=…",
-        "help: Remove `Set-Cookie` from this answer, or set",
-        "seen: Cookie: lang=… in the request; Cache-Control: private",
-        "\nRoute       default: none of the 2 routes matches\n",
-        "\nKey         http://app.test/everything\n",
-        "\nStored      nothing\n",
-        "\nApp         200 after ",
-        "\nFreshness   ",
-    ] {
-        assert!(
-            told.stdout.contains(expected),
-            "{expected:?} in\n{}",
-            told.stdout
-        );
-    }
-    assert!(!told.stdout.contains("s3cret") && !told.stdout.contains('\x1b'));
-    let longest = told.stdout.lines().map(|line| line.chars().count()).max();
-    assert!(longest <= Some(100), "{}", told.stdout);
-
-    let told = ask(&["/fresh", "--host", HOST, "--json"]).await;
-    let json: Value = serde_json::from_str(&told.stdout).unwrap();
-    assert_eq!((told.code, outcome(&json)), (0, "store"));
-    let told = ask(&["/fresh", "--host", HOST, "-X", "POST", "--no-ask"]).await;
-    assert!(
-        told.stdout
-            .contains("METHOD  Only GET and HEAD are cached."),
-        "{told:?}"
-    );
-
-    for args in [&["/no-host"][..], &["http://a/", "-H", "none"], &["a b"]] {
-        let told = ask(args).await;
-        assert_eq!(
-            (told.code, told.stdout.as_str()),
-            (2, ""),
-            "{args:?}: {told:?}"
-        );
-    }
-    let nobody = sidecar
-        .cli(&["explain", "--admin", "http://127.0.0.1:1", &url])
-        .await;
-    assert_eq!(nobody.code, 1, "{nobody:?}");
 }

@@ -1,19 +1,16 @@
 //! An explanation as text: a verdict, then each step in its section, nothing wider than a hundred
 //! characters.
 
-use std::time::Duration;
+mod layout;
 
-use crate::cache::explain::shown::{Field, span};
+use layout::{FIXED, Page, Paint, WIDTH, number, time, wrapped};
+
+use crate::cache::explain::shown::Field;
 use crate::cache::explain::stored::{Found, Selection, Stored, Variant};
 use crate::cache::explain::verdict::Outcome;
 use crate::cache::explain::{
     App, Asked, Denial, Explanation, Key, Lookup, Route, Step, Sum, Term, Verdict, Window,
 };
-
-/// No line is longer, but for words that are.
-const WIDTH: usize = 100;
-/// Where the text of a section begins.
-const MARGIN: usize = 12;
 
 /// The explanation, for a terminal with `colours` or for anything else.
 pub(super) fn page(told: &Explanation, colours: bool) -> String {
@@ -27,7 +24,10 @@ pub(super) fn page(told: &Explanation, colours: bool) -> String {
         url,
         headers,
     } = &told.request;
-    page.line(Paint::Bold, &format!("{method} {url}"));
+    page.line(
+        Paint::Bold,
+        &wrapped(&format!("{method} {url}"), WIDTH).join(" "),
+    );
     let headers: Vec<_> = headers.iter().filter(|name| *name != "host").collect();
     if !headers.is_empty() {
         let names: Vec<_> = headers.iter().map(|name| name.as_str()).collect();
@@ -40,25 +40,6 @@ pub(super) fn page(told: &Explanation, colours: bool) -> String {
     page.stored(&told.lookup);
     page.app(&told.app);
     page.text
-}
-
-/// A space at which no line ends.
-const FIXED: &str = "\u{a0}";
-
-/// How something stands out.
-#[derive(Debug, Clone, Copy)]
-enum Paint {
-    Bold,
-    Good,
-    Warning,
-    Bad,
-}
-
-struct Page {
-    text: String,
-    colours: bool,
-    /// Stands in front of the next line.
-    title: Option<&'static str>,
 }
 
 impl Page {
@@ -307,40 +288,6 @@ impl Page {
         };
         self.put(&format!("{length:>8}  "), &format!("{occasion}: {how}"));
     }
-
-    /// A paragraph behind `lead`; further lines begin where its text began.
-    fn put(&mut self, lead: &str, text: &str) {
-        let title = self.title.take().unwrap_or_default();
-        let indent = MARGIN + lead.chars().count();
-        let mut lines = wrapped(text, WIDTH.saturating_sub(indent)).into_iter();
-        let title = format!("{title:MARGIN$}");
-        let title = self.painted(Paint::Bold, &title);
-        self.text += &format!("{title}{lead}{}", lines.next().unwrap_or_default());
-        self.text.truncate(self.text.trim_end().len());
-        self.text.push('\n');
-        for line in lines {
-            self.text += &format!("{:indent$}{line}\n", "");
-        }
-    }
-
-    fn line(&mut self, paint: Paint, text: &str) {
-        let line = self.painted(paint, text);
-        self.text += &line;
-        self.text.push('\n');
-    }
-
-    fn painted(&self, paint: Paint, text: &str) -> String {
-        let code = match paint {
-            Paint::Bold => "1",
-            Paint::Good => "1;32",
-            Paint::Warning => "1;33",
-            Paint::Bad => "1;31",
-        };
-        match self.colours && !text.trim().is_empty() {
-            true => format!("\x1b[{code}m{text}\x1b[0m"),
-            false => text.to_owned(),
-        }
-    }
 }
 
 /// What the reasons of a step stand against.
@@ -374,46 +321,6 @@ fn with_section(how: &str, section: Option<&str>) -> String {
             format!("{how} ({})", section.replace(' ', FIXED))
         }
     }
-}
-
-/// Seconds in units for people.
-fn time(seconds: f64) -> String {
-    span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
-}
-
-/// A number to the millisecond without needless zeros.
-fn number(seconds: f64) -> String {
-    let text = format!("{seconds:.3}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    match text {
-        "-0" => "0".to_owned(),
-        text => text.to_owned(),
-    }
-}
-
-/// The text in lines of at most `width` characters, or of one word that is longer; at least one. What
-/// stands in backquotes is one word.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut quoted = false;
-    let words = text.split(|c| {
-        quoted ^= c == '`';
-        c == ' ' && !quoted
-    });
-    for word in words.filter(|word| !word.is_empty()) {
-        let word = word.replace(FIXED, " ");
-        let length = lines.last().map_or(0, |line| line.chars().count());
-        if length > 0 && length + 1 + word.chars().count() > width {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(&word);
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -208,6 +208,7 @@ fn long_texts_are_wrapped() {
     }
     assert_eq!(wrapped("a `b c` d", 4), ["a", "`b c`", "d"]);
     assert_eq!(wrapped("", 4), [""]);
+    assert_eq!(wrapped("a\u{9b}31m b\x1b", 9), ["a\u{fffd}31m b\u{fffd}"]);
     assert_eq!(number(-0.0001), "0");
     assert_eq!(number(1.5), "1.5");
 }
