@@ -7,6 +7,7 @@ const YAML: &str = "
 client_ip: {trusted_proxies: [10.0.0.0/8]}
 routes:
 - {name: account, match: {path: '/account/**'}, cache: off}
+- {name: plans, match: {path: '/plans'}, cache: {ttl: 60s, vary: [X-Plan], request_cookies: ignore}}
 - {name: item, match: {path: '/items/{id}'}, cache: {ttl: 60s, tags: ['item:{id}']}}
 ";
 
@@ -153,7 +154,7 @@ async fn a_hit_is_told_term_by_term_and_asks_nobody() {
     assert!(text(&told).starts_with("hit, fresh for "), "{told:#}");
     came_true(&told, &sidecar.get("/items/7").await);
     assert_eq!(told["route"]["name"], "item");
-    assert_eq!(told["route"]["position"], 2);
+    assert_eq!(told["route"]["position"], 3);
     assert_eq!(told["route"]["matches"], json!(["path /items/{id}"]));
     let entry = &told["lookup"]["entry"];
     assert_eq!(entry["tags"], json!(["item:7"]));
@@ -363,6 +364,23 @@ async fn what_is_stored_may_not_be_for_this_request() {
     let told = with(&sidecar, "/fresh", &[("Cache-Control", "no-cache")]).await;
     assert_eq!(codes(&told), ["REQUEST_NO_CACHE"]);
     assert_eq!(outcome(&told), "validate");
+}
+
+#[tokio::test]
+async fn a_routes_own_rules_count() {
+    let origin = origin().await;
+    let sidecar = start(&origin).await;
+    let plan = |plan| [("X-Plan", plan), ("Cookie", "sid=s3cret")];
+    let told = with(&sidecar, "/plans", &plan("s3cret")).await;
+    assert_eq!(told["route"]["request_cookies"], "ignore");
+    assert_eq!(told["route"]["vary"], json!(["X-Plan"]));
+    assert_eq!((codes(&told), outcome(&told)), (vec![], "store"));
+    came_true(&told, &get(&sidecar, "/plans", &plan("s3cret")).await);
+    let told = with(&sidecar, "/plans", &plan("other")).await;
+    assert_eq!(codes(&told), ["VARY_MISS"]);
+    assert_eq!(told["lookup"]["varies_by"], json!(["X-Plan"]));
+    assert!(!told.to_string().contains("s3cret"), "{told:#}");
+    came_true(&told, &get(&sidecar, "/plans", &plan("other")).await);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod concessions;
 mod crosstalk;
 mod drain;
 mod explain;
+mod explain_cli;
 mod failures;
 mod forwarding;
 mod httpbin;

@@ -62,7 +62,7 @@ pub const fn of(reason: Reason) -> Option<&'static str> {
             "Let the app begin its answers sooner, or raise `cache.collapse.wait`: those who wait for somebody else's fetch cost the app nothing."
         }
         Reason::RequestCookie => {
-            "Mark the answer `public` if it is the same with and without the cookies. If the app cannot: `cache.safety.request_cookies: ignore`, or `{allow: [lang]}` with those that matter."
+            "Mark the answer `public` if it is the same with and without the cookies. If the app cannot: `request_cookies: ignore` in the route's `cache`, or `request_cookies: {allow: [lang]}` with those that matter."
         }
         Reason::SetCookie => {
             "Remove `Set-Cookie` from this answer, or set `cache.safety.set_cookie: strip` if the cookie is nothing personal."

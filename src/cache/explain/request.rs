@@ -44,6 +44,8 @@ pub struct Route {
     pub ttl_seconds: Option<f64>,
     /// What becomes of requests with cookies.
     pub request_cookies: String,
+    /// The request headers on which it says that the answers depend.
+    pub vary: Vec<String>,
     /// The tags that it adds.
     pub tags: Vec<String>,
 }
@@ -89,6 +91,7 @@ impl Route {
             cache: enabled,
             ttl_seconds: subject.rule.ttl.map(|ttl: Duration| seconds(ttl)),
             request_cookies: cookies,
+            vary: subject.rule.vary.iter().map(shown::name).collect(),
             tags: subject.rule.tags.clone(),
         }
     }

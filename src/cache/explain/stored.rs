@@ -293,6 +293,12 @@ fn seen_in_stored(
             _ => "purged since it was fetched".to_owned(),
         }),
         Reason::NoCache => governing(&entry.headers, subject.settings),
+        Reason::VaryMiss => {
+            let fields = subject.rule.vary.iter();
+            let lacking = fields.filter(|name| !vary::covers(&entry.selecting, &[(*name).clone()]));
+            let lacking = names(lacking.map(shown::name));
+            Some(format!("it was stored before the route named {lacking}"))
+        }
         Reason::SetCookie => Some("it set a cookie, and was kept without it".to_owned()),
         Reason::RequestMaxAge | Reason::RequestMinFresh => {
             let wish = seen(subject, reason)?;

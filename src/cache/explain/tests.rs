@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use super::answer::{Answered, answered};
 use super::stored::{Found, Looked, look};
@@ -256,6 +256,21 @@ fn variants_are_told_by_field_without_secrets() {
 }
 
 #[test]
+fn what_a_rule_came_to_name_later_is_told() {
+    let (settings, none) = (settings(), HeaderMap::new());
+    let rule = Rule {
+        vary: [HeaderName::from_static("x-plan")].into(),
+        ..rule()
+    };
+    let subject = subject(get(&none), &settings, &rule);
+    let looked = of_stored(&subject, entry(&key("/a"), &[], "body"), Purge::No);
+    assert_eq!(
+        told(&looked.denials),
+        [("VARY_MISS", "it was stored before the route named X-Plan")]
+    );
+}
+
+#[test]
 fn the_key_is_told_with_what_was_sent() {
     let settings = Settings {
         safety: Safety {
@@ -268,6 +283,7 @@ fn the_key_is_told_with_what_was_sent() {
     let rule = Rule {
         tags: vec!["home".to_owned()],
         ttl: Some(secs(5)),
+        vary: [HeaderName::from_static("x-plan")].into(),
         ..rule()
     };
     let fields = headers(&[("cookie", "lang=de; x=y"), ("x-forwarded-host", "other")]);
@@ -282,6 +298,7 @@ fn the_key_is_told_with_what_was_sent() {
     assert_eq!(told.query_sent.as_deref(), Some("b=1&a=2"));
     let route = Route::of(&subject, true);
     assert_eq!(route.request_cookies, "allow lang");
+    assert_eq!(route.vary, ["X-Plan"]);
     assert_eq!(
         (route.ttl_seconds, route.tags),
         (Some(5.0), rule.tags.clone())

@@ -111,6 +111,9 @@ impl Page {
         }];
         rules.extend(route.ttl_seconds.map(|ttl| format!("ttl: {}", time(ttl))));
         rules.push(format!("request_cookies: {}", route.request_cookies));
+        if !route.vary.is_empty() {
+            rules.push(format!("vary: {}", route.vary.join(" ")));
+        }
         if !route.tags.is_empty() {
             rules.push(format!("tags: {}", route.tags.join(" ")));
         }

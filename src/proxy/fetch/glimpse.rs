@@ -12,7 +12,7 @@ use super::flight::Flight;
 use super::order::Order;
 use crate::cache::policy;
 use crate::proxy::incoming::Incoming;
-use crate::proxy::{Shared, error, upstream};
+use crate::proxy::{Shared, error, respond, upstream};
 use crate::reason::Reason;
 
 /// The head of an answer of the app's.
@@ -67,6 +67,7 @@ async fn look(shared: &Shared, incoming: &Incoming<'_>) -> Result<Glimpse> {
     }
     let mut asked = ask(&fetches.connector, &order, &Flight::new(order.sequence)).await?;
     asked.session.shutdown().await;
+    respond::vary_by_rule(&mut asked.response, &incoming.admitted.rule)?;
     let answer = asked.policy(&order);
     Ok(Glimpse {
         // An answer to HEAD has no body whose end could be in doubt.

@@ -25,7 +25,8 @@ fn hit() -> Value {
         },
         "route": {
             "name": "article", "position": 1, "routes": 2, "matches": ["path /articles/{id}"],
-            "cache": true, "ttl_seconds": 60.0, "request_cookies": "bypass", "tags": ["article:7"],
+            "cache": true, "ttl_seconds": 60.0, "request_cookies": "bypass", "vary": ["Accept-Language"],
+            "tags": ["article:7"],
         },
         "key": {
             "scheme": "http", "host": "shop.test", "host_sent": "Shop.test", "path": "/articles/7",
@@ -81,7 +82,7 @@ GET http://Shop.test/articles/7?b=2&a=1&utm_source=mail
   Cache-Status: vestibule; hit; ttl=37
 
 Route       article (1 of 2): path /articles/{id}
-            cache: on, ttl: 60 s, request_cookies: bypass, tags: article:7
+            cache: on, ttl: 60 s, request_cookies: bypass, vary: Accept-Language, tags: article:7
 Key         http://shop.test/articles/7?a=1&b=2
             query as sent: b=2&a=1&utm_source=mail
             host as sent: Shop.test
